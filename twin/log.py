@@ -69,7 +69,8 @@ class Words:
 
     def equals(self, word: str) -> NDArray[np.bool_]:
         """Which rows have this text."""
-        return self.codes == self.code(word)
+        mask: NDArray[np.bool_] = self.codes == self.code(word)
+        return mask
 
 
 @dataclass(frozen=True)

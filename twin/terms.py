@@ -80,7 +80,7 @@ class Ticket(StrEnum):
 class Kind(StrEnum):
     """Kinds of log row. Each line says: subject; value; text (``-`` where unused)."""
 
-    # -- registry, at the start of the period, view platform -----------------------------------
+    # -- registry, at the start of the period, view platform
     PERIOD_START = "period_start"
     """center; length of the period in s; IANA time zone."""
     PERIOD_END = "period_end"
@@ -115,7 +115,7 @@ class Kind(StrEnum):
     WIND = "wind"
     """sector where the wind comes from, in degrees (``225``); long-term frequency 0-1; -."""
 
-    # -- what happens at the venues and in the devices -------------------------------------------
+    # -- what happens at the venues and in the devices
     FIRE = "fire"
     """truth. venue; fire id; cause. An incipient fire begins."""
     FIRE_MISSED = "fire_missed"
@@ -126,7 +126,7 @@ class Kind(StrEnum):
     MESSAGE_LOST = "message_lost"
     """truth. device, message id; -; where (``radio``, ``vendor``)."""
 
-    # -- device states, in all three views; each begins and ends -----------------------------------
+    # -- device states, in all three views; each begins and ends
     OFFLINE = "offline"
     """device; -; cause in the truth view. truth: it cannot report; vendor, platform: flagged."""
     ONLINE = "online"
@@ -144,7 +144,7 @@ class Kind(StrEnum):
     BATTERY_CHANGED = "battery_changed"
     """truth. device; -; -. Ends LOW_BATTERY."""
 
-    # -- other messages that the platform received (B.2.3) -------------------------------------------
+    # -- other messages that the platform received (B.2.3)
     FIRE_ALARM = "fire_alarm"
     """platform. device, message, alarm; grade (1 = a single detector); category. The receipt of an
     alarm message of any :class:`Category`; clause 4.6 judges category ``fire``."""
@@ -157,7 +157,7 @@ class Kind(StrEnum):
     OPERATION = "operation"
     """platform. device; -; what (``self_test``, ``water_use``, ``door_open``, ``mute``)."""
 
-    # -- the procedure of clause 6, view platform, all with the alarm id -----------------------------
+    # -- the procedure of clause 6, view platform, all with the alarm id
     NOTIFIED = "notified"
     """responsible person (``venue#1``); seconds since the first message; channel whose receipt
     came (``voice``, ``sms``, ``app``)."""
@@ -196,7 +196,7 @@ class Kind(StrEnum):
     """platform's own record. alarm: center, device tickets: device; seconds of the deadline; its
     name (``respond``, ``verify``, ``handle``, or the :class:`Ticket`)."""
 
-    # -- maintenance, view platform; one open ticket per device and kind -----------------------------
+    # -- maintenance, view platform; one open ticket per device and kind
     TICKET_OPENED = "ticket_opened"
     """device; deadline in s from now (NaN = none); :class:`Ticket`. The platform's receipt."""
     TICKET_FINDING = "ticket_finding"
@@ -212,13 +212,13 @@ class Kind(StrEnum):
     SPARE_RECEIVED = "spare_received"
     """device kind; number; -."""
 
-    # -- people, view platform -------------------------------------------------------------------------
+    # -- people, view platform
     ON_DUTY = "on_duty"
     """person; -; role."""
     OFF_DUTY = "off_duty"
     """person; -; role."""
     LEFT_DESK = "left_desk"
-    """person of role ``duty``; -; ``dispatch``, ``maintenance`` or ``break``. On duty, not at the desk."""
+    """duty person; -; ``dispatch``, ``maintenance`` or ``break``. On duty, not at the desk."""
     BACK_AT_DESK = "back_at_desk"
     """person; -; -."""
     ABSENT = "absent"
@@ -226,7 +226,7 @@ class Kind(StrEnum):
     TRAINED = "trained"
     """person; hours; subject matter."""
 
-    # -- surroundings ------------------------------------------------------------------------------------
+    # -- surroundings
     CELL_DOWN = "cell_down"
     """truth. cell; -; -."""
     CELL_UP = "cell_up"

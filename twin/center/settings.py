@@ -1,0 +1,209 @@
+"""What a scenario says of a center: site, people, vehicles, policies, spares."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from twin.quantity import Metres, Seconds, Settings, Share, Speed, param
+from twin.terms import Role
+
+Pattern = Literal["24h_on", "three_team_8h", "four_team_8h", "two_12h"]
+
+SHIFT_HOURS: dict[str, float] = {
+    "24h_on": 24.0,
+    "three_team_8h": 8.0,
+    "four_team_8h": 8.0,
+    "two_12h": 12.0,
+}
+DEFAULT_TEAMS: dict[str, int] = {
+    "24h_on": 3,
+    "three_team_8h": 3,
+    "four_team_8h": 4,
+    "two_12h": 2,
+}
+
+
+class PersonSettings(Settings):
+    """One person of the roster."""
+
+    role: Role = param(Role.DUTY, "duty (at the desk and going out) or maintenance", "input")
+    team: int = param(1, "the team of the shift pattern, from 1", "input", least=1)
+    trained: bool = param(True, "trained before taking the post (4.5)", "input")
+    training: Seconds = param("24 h", "training on the post in a year (4.5)", "input")
+
+
+class RosterSettings(Settings):
+    """Who is on duty when (4.4)."""
+
+    pattern: Pattern = param(
+        "four_team_8h",
+        "shift pattern of the duty people: teams take turns, shift after shift",
+        "input; working hours from Labour Law art. 36 (44 h a week on average)",
+    )
+    teams: int | None = param(None, "teams that take turns; the pattern's own if absent", "input")
+    handover: Seconds = param("8 h", "time of day of the first handover", "assumption", vary="6 h to 9 h")  # fmt: skip
+    duty: int = param(8, "duty people in all, spread over the teams in turn", "input", least=0)
+    maintenance: int = param(2, "maintenance people in all", "input", least=0)
+    maintenance_from: Seconds = param("8 h", "maintenance day begins", "assumption", vary="7 h to 9 h")  # fmt: skip
+    maintenance_until: Seconds = param("18 h", "maintenance day ends", "assumption", vary="16 h to 20 h")  # fmt: skip
+    maintenance_on_days: int = param(5, "days a maintenance person works in a week", "assumption", vary="5 to 6", least=1)  # fmt: skip
+    people: dict[str, PersonSettings] = Field(
+        default_factory=dict,
+        description="named people; where given, they replace the counts above",
+    )
+    absence: Share = param("3 %", "shifts a person misses (leave, sickness)", "assumption", vary="1 % to 8 %")  # fmt: skip
+    cover: Share = param("90 %", "missed shifts that somebody off duty covers", "assumption", vary="50 % to 100 %")  # fmt: skip
+    break_length: Seconds = param("30 min", "a break away from the desk", "assumption", vary="0 min to 60 min")  # fmt: skip
+    break_every: Seconds = param("6 h", "time on duty between two breaks", "assumption", vary="4 h to 8 h")  # fmt: skip
+
+    @property
+    def shift_s(self) -> float:
+        """Length of a duty shift, seconds."""
+        return SHIFT_HOURS[self.pattern] * 3600.0
+
+    @property
+    def team_count(self) -> int:
+        """Teams that take turns."""
+        return self.teams or DEFAULT_TEAMS[self.pattern]
+
+    def roster(self) -> dict[str, PersonSettings]:
+        """The people by name: as listed, or as many as counted."""
+        if self.people:
+            return dict(self.people)
+        duty = {
+            f"duty-{k + 1}": PersonSettings(role=Role.DUTY, team=k % self.team_count + 1)
+            for k in range(self.duty)
+        }
+        field = {
+            f"maintenance-{k + 1}": PersonSettings(role=Role.MAINTENANCE, team=k + 1)
+            for k in range(self.maintenance)
+        }
+        return duty | field
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RosterSettings:
+        duty = [p for p in self.roster().values() if p.role is Role.DUTY]
+        teams = {p.team for p in duty}
+        if not duty:
+            raise ValueError("nobody has the role duty, so nobody would sit at the desk")
+        if max(teams) > self.team_count:
+            raise ValueError(
+                f"a duty person is in team {max(teams)}, but pattern {self.pattern} has "
+                f"{self.team_count} teams; raise teams or move the person"
+            )
+        empty = sorted(set(range(1, self.team_count + 1)) - teams)
+        if empty:
+            raise ValueError(
+                f"team {empty[0]} of {self.team_count} has nobody, so the desk would stand empty "
+                f"whenever it is its turn; add duty people or lower teams"
+            )
+        if self.maintenance_until <= self.maintenance_from:
+            raise ValueError("maintenance_until must be later in the day than maintenance_from")
+        return self
+
+
+class ResponseSettings(Settings):
+    """Times and odds of the procedure of clause 6."""
+
+    reaction: Seconds = param("2.5 s", "median time from an alarm on the screen to a person's response", "assumption; 90 % within 10 s is good practice (NFPA 1225)", vary="1.5 s to 6 s")  # fmt: skip
+    reaction_spread: float = param(0.35, "spread (sigma of the logarithm) of the reaction", "assumption", vary="0.2 to 0.6", least=0)  # fmt: skip
+    night_factor: float = param(1.33, "slow-down of reactions from 0 h to 6 h", "SJWEH 3737 (injury risk at night), as a sensitivity", vary="1.0 to 1.33", least=1)  # fmt: skip
+    check: Seconds = param("6 s", "reading place and contacts, checking SMS and call receipts", "assumption", vary="3 s to 15 s")  # fmt: skip
+    ring: Seconds = param("12 s", "mean ringing time before an answer, or until the next number is tried", "assumption", vary="8 s to 20 s")  # fmt: skip
+    call: Seconds = param("40 s", "mean length of a verification call", "assumption", vary="25 s to 60 s")  # fmt: skip
+    call_cv: float = param(0.6, "coefficient of variation of a call's length", "assumption", vary="0.3 to 1.0", least=0)  # fmt: skip
+    decision_share: Share = param("50 %", "share of the call after which the operator can decide", "assumption", vary="30 % to 100 %")  # fmt: skip
+    calling_limit: Seconds = param("45 s", "calling stops when nobody has answered for this long", "assumption; 6.1 leaves 1 min for all of verification", vary="30 s to 120 s")  # fmt: skip
+    clear: Share = param("92 %", "calls and videos from which the situation is clear", "assumption", vary="80 % to 99 %")  # fmt: skip
+    mistaken: Share = param("1 %", "real fires that a call wrongly finds to be none", "assumption", vary="0 % to 5 %")  # fmt: skip
+    emergency_call: Seconds = param("30 s", "mean time from confirmed to 119 having the report", "assumption", vary="15 s to 90 s")  # fmt: skip
+    investigation: Seconds = param("8 min", "mean time on scene where there was no fire", "assumption", vary="4 min to 20 min")  # fmt: skip
+    fire_work: Seconds = param("40 min", "mean time on scene at a fire", "assumption", vary="20 min to 120 min")  # fmt: skip
+    record: Seconds = param("3 min", "mean time to annotate and complete a record", "assumption", vary="1 min to 10 min")  # fmt: skip
+    report: Seconds = param("20 min", "mean time to write the report of Annex C", "assumption", vary="10 min to 60 min")  # fmt: skip
+    contained: Share = param("70 %", "real fires that stay incipient", "assumption", vary="50 % to 90 %")  # fmt: skip
+    sealed: Share = param("30 %", "confirmed fires whose scene the brigade seals", "assumption (document 004, article 48)", vary="0 % to 100 %")  # fmt: skip
+    receipt: Seconds = param("8 s", "mean time until a notification's receipt", "assumption", vary="3 s to 30 s")  # fmt: skip
+    receipt_share: Share = param("95 %", "responsible people from whom any receipt comes", "assumption", vary="80 % to 100 %")  # fmt: skip
+    turnout: Seconds = param("90 s", "from the order to the vehicle moving", "assumption; 80 s is NFPA 1710 for a fire crew", vary="60 s to 180 s")  # fmt: skip
+    blocked: Share = param("5 %", "venues whose passage is blocked when somebody comes", "assumption (document 004, article 19)", vary="0 % to 20 %")  # fmt: skip
+    blocked_delay: Seconds = param("3 min", "delay on foot past a blocked passage", "assumption", vary="1 min to 8 min")  # fmt: skip
+    keep_at_desk: int = param(1, "people who stay at the desk when others go out; 0: the last may leave", "assumption", vary="0 to 2", least=0)  # fmt: skip
+
+
+class VehicleSettings(Settings):
+    """What the people of the center travel with."""
+
+    vans: int = param(2, "vans, ordinary traffic", "input", least=0)
+    bikes: int = param(2, "electric bikes", "input", least=0)
+    bike_speed: Speed = param("20 km/h", "speed of a bike on the road's length", "assumption; GB 17761 allows 25 km/h", vary="15 km/h to 25 km/h")  # fmt: skip
+    walking_speed: Speed = param("5 km/h", "on foot, where no vehicle is left", "assumption", vary="4 km/h to 6 km/h")  # fmt: skip
+
+
+class HelperSettings(Settings):
+    """Grid workers, micro fire stations (4.9) and the fire brigade."""
+
+    grid_share: Share = param("70 %", "venues with a grid worker who gets confirmed alarms", "assumption", vary="0 % to 100 %")  # fmt: skip
+    grid_arrival: Seconds = param("8 min", "mean time of a grid worker to the scene", "assumption", vary="4 min to 20 min")  # fmt: skip
+    micro_share: Share = param("20 %", "venues near a micro fire station", "assumption", vary="0 % to 50 %")  # fmt: skip
+    micro_arrival: Seconds = param("5 min", "mean time of a micro fire station to the scene", "assumption", vary="3 min to 10 min")  # fmt: skip
+    brigade_processing: Seconds = param("60 s", "119's alarm handling before the brigade's order", "NFPA 1225: 90 % within 60 s", vary="30 s to 120 s")  # fmt: skip
+    brigade_turnout: Seconds = param("80 s", "turnout of the brigade", "NFPA 1710", vary="45 s to 120 s")  # fmt: skip
+    brigade_engines: int = param(2, "engines of each brigade station", "assumption", vary="1 to 4", least=1)  # fmt: skip
+
+
+class MaintenanceSettings(Settings):
+    """Clause 6.5 and 8.1: what is repaired when, by whom and how long it takes."""
+
+    patience: Seconds = param("4 h", "an offline device gets this long to come back by itself before a trip", "assumption", vary="0 h to 24 h")  # fmt: skip
+    triage: Seconds = param("30 min", "until an operator has looked into an offline device and recorded it", "assumption", vary="5 min to 4 h")  # fmt: skip
+    battery_swap: Seconds = param("10 min", "changing a battery", "assumption", vary="5 min to 20 min")  # fmt: skip
+    repair: Seconds = param("30 min", "a repair or an exchange", "assumption", vary="15 min to 60 min")  # fmt: skip
+    cleaning: Seconds = param("15 min", "cleaning and testing a contaminated detector", "assumption", vary="10 min to 30 min")  # fmt: skip
+    inspection: Seconds = param("4 min", "planned test and cleaning of one device", "assumption", vary="2 min to 10 min")  # fmt: skip
+    exchange_share: Share = param("60 %", "repairs that need a spare device", "assumption", vary="30 % to 100 %")  # fmt: skip
+    period: Seconds = param("2 year", "between two planned tests and cleanings of a device", "GB 29837 as quoted second-hand (8.1)", vary="1 year to 3 year")  # fmt: skip
+    place: Metres = param("1 km", "side of the squares whose venues one trip serves together", "assumption", vary="0.5 km to 3 km")  # fmt: skip
+    trip_length: Seconds = param("3 h", "a trip takes no more work than this", "assumption", vary="1 h to 6 h")  # fmt: skip
+    by_duty: bool = param(False, "duty people do the maintenance where nobody has that role on duty", "policy")  # fmt: skip
+
+
+class SpareSettings(Settings):
+    """The stock of one device kind, or of batteries (5.2.9)."""
+
+    share: Share = param("1 %", "stock at the start and after an order, as share of the devices", "assumption", vary="0.3 % to 5 %")  # fmt: skip
+    reorder_share: Share = param("50 %", "an order is placed when this share of the stock is left", "assumption", vary="20 % to 80 %")  # fmt: skip
+    lead_time: Seconds = param("14 d", "from the order to the delivery", "assumption", vary="3 d to 60 d")  # fmt: skip
+
+
+class CenterSettings(Settings):
+    """One service center."""
+
+    lon: float | None = param(None, "longitude, WGS-84; the network's middle if absent", "input")
+    lat: float | None = param(None, "latitude, WGS-84", "input")
+    area: str | None = param(None, "GeoJSON file with the center's area; else the whole district, or its part nearest to this center", "input")  # fmt: skip
+    site_radius: Metres = param("15 m", "from the center's middle to its boundary (5.1.2)", "assumption", vary="5 m to 50 m")  # fmt: skip
+    roster: RosterSettings = Field(default_factory=RosterSettings)
+    response: ResponseSettings = Field(default_factory=ResponseSettings)
+    vehicles: VehicleSettings = Field(default_factory=VehicleSettings)
+    helpers: HelperSettings = Field(default_factory=HelperSettings)
+    maintenance: MaintenanceSettings = Field(default_factory=MaintenanceSettings)
+    spares: SpareSettings = Field(default_factory=SpareSettings)
+    checklist: dict[str, bool | float] = Field(
+        default_factory=dict,
+        description="facts that no simulation yields, by item of the checklist (5.1.3 to 11.3)",
+    )
+    wind: dict[str, Share] = Field(
+        default_factory=dict,
+        description="long-term wind rose: degrees the wind comes from, and its share (5.1.2)",
+    )
+    complaints: float = param(2.0, "complaints a year that are upheld, per 20,000 points", "assumption", vary="0 to 6", least=0)  # fmt: skip
+    renewal: Share = param("93 %", "contracts renewed at their end (D.1)", "assumption", vary="80 % to 100 %")  # fmt: skip
+
+    @model_validator(mode="after")
+    def _consistent(self) -> CenterSettings:
+        if (self.lon is None) != (self.lat is None):
+            raise ValueError("lon and lat go together: give both, or neither")
+        return self
