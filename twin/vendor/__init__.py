@@ -1,0 +1,5 @@
+"""Vendor platforms: where heartbeats end, what they believe of their devices, what they hand on.
+
+``settings`` is what a scenario may say about one vendor; ``platform`` holds the rules, as functions
+over arrays of devices.
+"""
