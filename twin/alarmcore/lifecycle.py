@@ -1,0 +1,648 @@
+"""The life of an alarm, from its first message to its closed record (clauses 6.1 to 6.4, 8.3).
+
+Pure logic: no I/O, no clock, no threads. A venue's state and an event give the next state and the
+decisions that follow::
+
+    state, decisions = step(state, event, now)
+
+``now`` is in seconds of any one epoch. Whoever calls writes every :class:`Record` to the event log
+with the time ``now`` and view ``platform``, sends what :class:`Notify` and :class:`SendConfirmed`
+say, calls somebody to the desk on :class:`Attend`, and reports a passed deadline as
+:class:`DeadlineDue`. States are plain tuples: they can be stored, and :func:`open_deadlines` says
+which timers to set again after a restart.
+
+::
+
+    MessageReceived ─► raised ─Responded─► responded ─Verified─► verified ─Annotated, Close─► closed
+                         ▲                                          │
+                         └──────────── a later message reopens ─────┘
+
+- One alarm per venue is open at a time; its id is the id of its first message. Repeats of a device
+  and further detectors of the venue join it, and every message keeps its FIRE_ALARM row (6.1:
+  *each* fire alarm message).
+- The responsible people are notified on the first message, before anybody verifies (9.3).
+- A message is verified by the verification that ends after it came. One that joins after the
+  response and before the verification counts as responded to at once: the alarm is on the screen,
+  so it gets no row of its own. One that comes after the verification reopens the alarm, unless its
+  device is disabled. The alarm then needs a new response, verification and annotation; the last
+  ANNOTATED row of an alarm is the one that counts.
+- A disabled device's message with no alarm open raises one like any other (6.1 has no exception).
+- People are sent, the fire is confirmed, 119 is called and so on in any round, also while a
+  reopened alarm waits.
+- An alarm closes only with a complete record (:func:`missing`). Receipts of notifications that are
+  still under way then are recorded after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite, nan
+from typing import Any, NamedTuple
+
+from twin.alarmcore.events import (
+    Annotated,
+    Attend,
+    CancelDeadline,
+    Close,
+    ConfirmedSent,
+    DeadlineDue,
+    Decision,
+    DeviceDisabled,
+    DeviceEnabled,
+    Dispatched,
+    EmergencyCall,
+    Evacuation,
+    Event,
+    FireConfirmed,
+    MessageReceived,
+    NotificationFailed,
+    NotificationReceipt,
+    Notify,
+    OnScene,
+    PlanStarted,
+    Record,
+    ReportFiled,
+    Responded,
+    SendConfirmed,
+    SetDeadline,
+    StoodDown,
+    Verified,
+)
+from twin.standard import RESPONSE_S, TRAVEL_S, VERIFICATION_S
+from twin.terms import Annotation, Category, Kind, Verification
+
+__all__ = [
+    "CENTER", "CENTER_ROLE", "DEFAULT_RULES", "NOTIFY", "ON_SCENE", "RESPOND", "VERIFY",
+    "Alarm", "Annotated", "Attend", "CancelDeadline", "Close", "ConfirmedSent", "DeadlineDue",
+    "Decision", "DeviceDisabled", "DeviceEnabled", "Dispatched", "EmergencyCall", "Evacuation",
+    "Event", "FireConfirmed", "LifecycleError", "MessageReceived", "NotificationFailed",
+    "NotificationReceipt", "Notify", "OnScene", "PlanStarted", "Record", "ReportFiled",
+    "Responded", "Rules", "SendConfirmed", "SetDeadline", "Step", "StoodDown", "VenueState",
+    "Verified", "missing", "open_deadlines", "step",
+]  # fmt: skip
+
+RESPOND, VERIFY, NOTIFY, ON_SCENE = "respond", "verify", "notify", "on_scene"
+"""Names of the deadlines."""
+
+CENTER = ""
+"""Subject of a record that is about the center itself: whoever writes the log puts its name."""
+
+CENTER_ROLE = "center"
+"""Role of the center's own people in :class:`OnScene`: they are there only if they were sent."""
+
+# A timer that was set for a time may fire a rounding error early: times are floats.
+_TOLERANCE_S = 1e-3
+
+
+class Rules(NamedTuple):
+    """What a center may set; response and verification are the standard's (6.1)."""
+
+    notify_s: float = 60.0
+    """The responsible people are notified within this time of receipt (reading of D.1 item 3)."""
+    on_scene_s: float = TRAVEL_S
+    """Somebody is on scene within this time of the dispatch order (5.1.1, D.1 item 3)."""
+    disable_after: int = 0
+    """A device that reopened an alarm so often without a fire is disabled; 0: never."""
+
+
+DEFAULT_RULES = Rules()
+
+
+class LifecycleError(ValueError):
+    """An event that the alarm's state does not allow; says what would be right."""
+
+
+# -- state ------------------------------------------------------------------------------------
+
+
+class Alarm(NamedTuple):
+    """An open alarm. Times are those of the ``now`` of the step; None: not (yet)."""
+
+    id: int
+    """The id of the first message."""
+    category: Category
+    """Of the first message; fire as soon as one of the messages is fire."""
+    raised_at: float
+    devices: tuple[str, ...]
+    """Distinct devices, in the order of their first message."""
+    messages: tuple[int, ...]
+    """All messages."""
+    unverified: tuple[int, ...]
+    """Messages that no verification covers yet."""
+    respond_by: float | None
+    """Open deadline; None when met, missed or withdrawn (as the other three)."""
+    verify_by: float | None
+    notify_by: float | None
+    waiting: tuple[str, ...]
+    """Responsible people from whom no answer has come yet."""
+    on_scene_by: float | None = None
+    failed: tuple[str, ...] = ()
+    """Responsible people whom no channel reached."""
+    notified: tuple[str, ...] = ()
+    """Responsible people whose receipt came."""
+    responded_at: float | None = None
+    """In this round: None again when the alarm is reopened (as ``verified_at``)."""
+    verified_at: float | None = None
+    outcome: Verification | None = None
+    """Of the last verification."""
+    annotation: Annotation | None = None
+    """None again when the alarm is reopened."""
+    confirmed_at: float | None = None
+    plan_started: bool = False
+    emergency_called: bool = False
+    reported: bool = False
+    under_way: tuple[str, ...] = ()
+    """People who were sent and are neither on scene nor stood down."""
+    on_scene: tuple[str, ...] = ()
+    """Whoever reached the scene, in order."""
+    reopened_by: tuple[str, ...] = ()
+    """Devices whose messages reopened the alarm, in order."""
+
+    @property
+    def grade(self) -> int:
+        """Graded early warning: 1 is a single detector, 2 and more are several."""
+        return len(self.devices)
+
+    @property
+    def attended(self) -> bool:
+        """Somebody responded to the alarm, in this round or an earlier one."""
+        return self.responded_at is not None or self.outcome is not None
+
+
+class VenueState(NamedTuple):
+    """What the alarm core knows of a venue.
+
+    Parameters
+    ----------
+    venue : its id.
+    responsible : number of responsible people to notify; their ids are ``venue#1`` and so on.
+    alarm : the open alarm.
+    disabled : disabled devices.
+    settling : closed alarms with a notification still under way.
+    """
+
+    venue: str
+    responsible: int
+    alarm: Alarm | None = None
+    disabled: frozenset[str] = frozenset()
+    settling: tuple[Alarm, ...] = ()
+
+
+Step = tuple[VenueState, tuple[Decision, ...]]
+"""A venue's next state and the decisions, in the order in which they are to be carried out."""
+
+
+# -- the step ---------------------------------------------------------------------------------
+
+
+def step(state: VenueState, event: Event, now: float, rules: Rules = DEFAULT_RULES) -> Step:
+    """The next state of a venue, and what is to be done.
+
+    Parameters
+    ----------
+    state : the venue's state; never changed.
+    event : what happened.
+    now : when, in seconds of any one epoch; never decreasing for a venue.
+    rules : the center's rules.
+
+    Returns
+    -------
+    tuple
+        The new state, and the decisions in the order in which they are to be carried out.
+
+    Raises
+    ------
+    LifecycleError
+        For an event that the state does not allow.
+    """
+    return _HANDLERS[type(event)](state, event, now, rules)
+
+
+def open_deadlines(state: VenueState) -> tuple[SetDeadline, ...]:
+    """Deadlines that are neither met, missed nor withdrawn: a restart sets them again."""
+    alarms = state.settling if state.alarm is None else (*state.settling, state.alarm)
+    return tuple(
+        SetDeadline(alarm.id, name, at)
+        for alarm in alarms
+        for name, at in (
+            (RESPOND, alarm.respond_by),
+            (VERIFY, alarm.verify_by),
+            (NOTIFY, alarm.notify_by),
+            (ON_SCENE, alarm.on_scene_by),
+        )
+        if at is not None
+    )
+
+
+def missing(alarm: Alarm) -> tuple[str, ...]:
+    """What the alarm's record still lacks to be closed (8.3); empty: it is complete."""
+    lacks = []
+    if alarm.responded_at is None:
+        lacks.append("a response")
+    if alarm.verified_at is None:
+        lacks.append(f"a verification of {len(alarm.unverified)} message(s)")
+    if alarm.annotation is None:
+        lacks.append("an annotation")
+    if alarm.under_way:
+        lacks.append(f"arrival or standing down of {', '.join(alarm.under_way)}")
+    if alarm.confirmed_at is not None:
+        if not alarm.emergency_called:
+            lacks.append("the call to 119")
+        if not alarm.reported:
+            lacks.append("the report")
+    return tuple(lacks)
+
+
+def _opened(state: VenueState, event: Any) -> Alarm:
+    """The open alarm that the event is about."""
+    alarm = state.alarm
+    if alarm is None or alarm.id != event.alarm:
+        what = "no alarm is open" if alarm is None else f"alarm {alarm.id} is open"
+        raise LifecycleError(
+            f"venue {state.venue}: {type(event).__name__} for alarm {event.alarm}, but {what}"
+        )
+    return alarm
+
+
+def _refusal(state: VenueState, event: Any, why: str) -> LifecycleError:
+    name = type(event).__name__
+    return LifecycleError(f"venue {state.venue}, alarm {event.alarm}: {name} refused: {why}")
+
+
+def _attended(state: VenueState, event: Any) -> Alarm:
+    """The open alarm, if anybody has responded to it."""
+    alarm = _opened(state, event)
+    if not alarm.attended:
+        raise _refusal(state, event, "nobody has responded yet; Responded comes first (6.1)")
+    return alarm
+
+
+def _confirmed(state: VenueState, event: Any) -> Alarm:
+    """The open alarm, if it is confirmed."""
+    alarm = _opened(state, event)
+    if alarm.confirmed_at is None:
+        why = "the fire is not confirmed; Verified (confirmed) or FireConfirmed comes first (6.2)"
+        raise _refusal(state, event, why)
+    return alarm
+
+
+def _with(state: VenueState, alarm: Alarm | None) -> VenueState:
+    return VenueState(state.venue, state.responsible, alarm, state.disabled, state.settling)
+
+
+def _ended(alarm: int, name: str, by: float | None, now: float, seconds: float) -> Decision | None:
+    """What becomes of a deadline whose matter is done now."""
+    if by is None:
+        return None
+    if now > by + _TOLERANCE_S:
+        return _missed(alarm, name, seconds)
+    return CancelDeadline(alarm, name)
+
+
+def _missed(alarm: int, name: str, seconds: float) -> Record:
+    # The log's contract knows one name for the two deadlines of handling.
+    text = name if name in (RESPOND, VERIFY) else "handle"
+    return Record(Kind.DEADLINE_MISSED, CENTER, alarm, 0, seconds, text)
+
+
+def _message(state: VenueState, event: MessageReceived, now: float, rules: Rules) -> Step:
+    alarm = state.alarm
+    if alarm is None:
+        return _raise(state, event, now, rules)
+    message, device, category = event
+    devices = alarm.devices if device in alarm.devices else (*alarm.devices, device)
+    if category is not Category.FIRE:
+        category = alarm.category
+    received = Record(
+        Kind.FIRE_ALARM, device, alarm.id, message, len(devices), event.category.value
+    )
+    joined = alarm._replace(category=category, devices=devices, messages=(*alarm.messages, message))
+    if alarm.verified_at is None:
+        joined = joined._replace(unverified=(*alarm.unverified, message))
+        return _with(state, joined), (received,)
+    if device in state.disabled:
+        return _with(state, joined), (received,)
+    if (
+        0 < rules.disable_after <= alarm.reopened_by.count(device)
+        and alarm.outcome in (Verification.NOT_A_FIRE, Verification.TEST)
+        and alarm.confirmed_at is None
+    ):
+        disabled = Record(Kind.DISABLED, device, alarm.id, 0, nan, "repeated false alarms")
+        return (
+            state._replace(alarm=joined, disabled=state.disabled | {device}),
+            (received, disabled),
+        )
+    reopened = joined._replace(
+        unverified=(message,),
+        respond_by=now + RESPONSE_S,
+        verify_by=now + VERIFICATION_S,
+        responded_at=None,
+        verified_at=None,
+        annotation=None,
+        reopened_by=(*alarm.reopened_by, device),
+    )
+    return _with(state, reopened), (
+        received,
+        Record(Kind.REOPENED, state.venue, alarm.id),
+        Attend(alarm.id, reopened.grade),
+        SetDeadline(alarm.id, RESPOND, now + RESPONSE_S),
+        SetDeadline(alarm.id, VERIFY, now + VERIFICATION_S),
+    )
+
+
+def _raise(state: VenueState, event: MessageReceived, now: float, rules: Rules) -> Step:
+    """A new alarm: notify at once, call the desk, run the clocks."""
+    message, device, category = event
+    people = tuple([f"{state.venue}#{k}" for k in range(1, state.responsible + 1)])
+    respond_by, verify_by = now + RESPONSE_S, now + VERIFICATION_S
+    notify_by = now + rules.notify_s if people else None
+    alarm = Alarm(
+        message,
+        category,
+        now,
+        (device,),
+        (message,),
+        (message,),
+        respond_by,
+        verify_by,
+        notify_by,
+        people,
+    )
+    decisions: tuple[Decision, ...] = (
+        Record(Kind.FIRE_ALARM, device, message, message, 1, category.value),
+        Attend(message, 1),
+        SetDeadline(message, RESPOND, respond_by),
+        SetDeadline(message, VERIFY, verify_by),
+    )
+    if notify_by is not None:
+        decisions += (Notify(message, people), SetDeadline(message, NOTIFY, notify_by))
+    return _with(state, alarm), decisions
+
+
+# -- notification: it goes on beside the procedure and may outlast it ----------------------------
+
+
+def _notifying(state: VenueState, event: Any) -> Alarm | None:
+    """The alarm, open or closed, whose notification is under way; None: it has long been done."""
+    for alarm in (state.alarm, *state.settling):
+        if alarm is not None and alarm.id == event.alarm:
+            if event.person in alarm.waiting + alarm.failed + alarm.notified:
+                return alarm
+            raise _refusal(state, event, f"{event.person} is not one of the responsible people")
+    return None
+
+
+def _with_notification(state: VenueState, alarm: Alarm) -> VenueState:
+    """The state with a changed alarm, open or closed; a closed one that is settled goes."""
+    if state.alarm is not None and state.alarm.id == alarm.id:
+        return _with(state, alarm)
+    settled = not alarm.waiting and alarm.notify_by is None
+    others = tuple(
+        alarm if a.id == alarm.id else a for a in state.settling if a.id != alarm.id or not settled
+    )
+    return state._replace(settling=others)
+
+
+def _receipt(state: VenueState, event: NotificationReceipt, now: float, rules: Rules) -> Step:
+    alarm = _notifying(state, event)
+    person = event.person
+    if alarm is None or person in alarm.notified:
+        return state, ()
+    waiting = tuple([p for p in alarm.waiting if p != person])
+    failed = tuple([p for p in alarm.failed if p != person]) if alarm.failed else ()
+    record = Record(Kind.NOTIFIED, person, alarm.id, 0, now - alarm.raised_at, event.channel)
+    notified = (*alarm.notified, person)
+    if waiting or failed:
+        alarm = alarm._replace(waiting=waiting, failed=failed, notified=notified)
+        return _with_notification(state, alarm), (record,)
+    ended = _ended(alarm.id, NOTIFY, alarm.notify_by, now, rules.notify_s)
+    alarm = alarm._replace(waiting=(), failed=(), notified=notified, notify_by=None)
+    return _with_notification(state, alarm), (record,) if ended is None else (ended, record)
+
+
+def _unreached(state: VenueState, event: NotificationFailed, _now: float, _rules: Rules) -> Step:
+    alarm = _notifying(state, event)
+    if alarm is None or event.person in alarm.failed:
+        return state, ()
+    if event.person in alarm.notified:
+        raise _refusal(state, event, f"the receipt of {event.person} has come already")
+    waiting = tuple([p for p in alarm.waiting if p != event.person])
+    # The deadline stays open: a later receipt may still meet it.
+    alarm = alarm._replace(waiting=waiting, failed=(*alarm.failed, event.person))
+    record = Record(Kind.NOT_NOTIFIED, event.person, alarm.id, 0, nan, event.why)
+    return _with_notification(state, alarm), (record,)
+
+
+# -- response, verification, confirmation --------------------------------------------------------
+
+
+def _responded(state: VenueState, event: Responded, now: float, _rules: Rules) -> Step:
+    alarm = _opened(state, event)
+    if alarm.responded_at is not None:
+        raise _refusal(state, event, "somebody has responded already; Verified comes next (6.1)")
+    record = Record(Kind.RESPONDED, event.by, alarm.id)
+    ended = _ended(alarm.id, RESPOND, alarm.respond_by, now, RESPONSE_S)
+    alarm = alarm._replace(responded_at=now, respond_by=None)
+    return _with(state, alarm), (record,) if ended is None else (ended, record)
+
+
+def _verified(state: VenueState, event: Verified, now: float, _rules: Rules) -> Step:
+    alarm = _opened(state, event)
+    if alarm.responded_at is None:
+        raise _refusal(state, event, "nobody has responded yet; Responded comes first (6.1)")
+    if alarm.verified_at is not None:
+        why = "every message is verified; a new message, FireConfirmed, Annotated or Close may come"
+        raise _refusal(state, event, why)
+    record = Record(Kind.VERIFIED, event.by, alarm.id, 0, nan, event.outcome.value)
+    ended = _ended(alarm.id, VERIFY, alarm.verify_by, now, VERIFICATION_S)
+    alarm = alarm._replace(verified_at=now, verify_by=None, outcome=event.outcome, unverified=())
+    decisions: tuple[Decision, ...] = (record,) if ended is None else (ended, record)
+    if event.outcome is Verification.CONFIRMED:
+        alarm, confirmation = _confirm(alarm, event.by, event.how, now)
+        decisions += confirmation
+    return _with(state, alarm), decisions
+
+
+def _confirm(alarm: Alarm, by: str, how: str, now: float) -> tuple[Alarm, tuple[Decision, ...]]:
+    """The confirmation; the first one makes the alarm known to those who help (4.9)."""
+    record = Record(Kind.FIRE_CONFIRMED, by, alarm.id, 0, nan, how)
+    if alarm.confirmed_at is not None:
+        return alarm, (record,)
+    return alarm._replace(confirmed_at=now), (record, SendConfirmed(alarm.id))
+
+
+def _fire_confirmed(state: VenueState, event: FireConfirmed, now: float, _rules: Rules) -> Step:
+    alarm, decisions = _confirm(_attended(state, event), event.by, event.how, now)
+    return _with(state, alarm), decisions
+
+
+def _plan_started(state: VenueState, event: PlanStarted, _now: float, _rules: Rules) -> Step:
+    alarm = _confirmed(state, event)
+    if alarm.plan_started:
+        raise _refusal(state, event, "the plan runs already")
+    record = Record(Kind.PLAN_STARTED, event.by, alarm.id)
+    return _with(state, alarm._replace(plan_started=True)), (record,)
+
+
+def _emergency_call(state: VenueState, event: EmergencyCall, now: float, _rules: Rules) -> Step:
+    alarm = _confirmed(state, event)
+    if alarm.emergency_called or alarm.confirmed_at is None:
+        raise _refusal(state, event, "119 has been called already")
+    record = Record(Kind.EMERGENCY_CALL, event.by, alarm.id, 0, now - alarm.confirmed_at)
+    return _with(state, alarm._replace(emergency_called=True)), (record,)
+
+
+def _evacuation(state: VenueState, event: Evacuation, _now: float, _rules: Rules) -> Step:
+    return state, (Record(Kind.EVACUATION, event.by, _confirmed(state, event).id),)
+
+
+def _confirmed_sent(state: VenueState, event: ConfirmedSent, _now: float, _rules: Rules) -> Step:
+    return state, (Record(Kind.CONFIRMED_SENT, event.to, _confirmed(state, event).id),)
+
+
+# -- people on the way ---------------------------------------------------------------------------
+
+
+def _dispatched(state: VenueState, event: Dispatched, now: float, rules: Rules) -> Step:
+    """The deadline runs from the first order, and stands until anybody arrives or all are back."""
+    alarm = _attended(state, event)
+    if event.person in alarm.under_way:
+        raise _refusal(state, event, f"{event.person} is under way already")
+    record = Record(Kind.DISPATCHED, event.person, alarm.id, 0, nan, event.vehicle)
+    under_way = (*alarm.under_way, event.person)
+    if alarm.under_way:
+        return _with(state, alarm._replace(under_way=under_way)), (record,)
+    at = now + rules.on_scene_s
+    return (
+        _with(state, alarm._replace(under_way=under_way, on_scene_by=at)),
+        (record, SetDeadline(alarm.id, ON_SCENE, at)),
+    )
+
+
+def _stood_down(state: VenueState, event: StoodDown, now: float, rules: Rules) -> Step:
+    alarm = _opened(state, event)
+    if event.person not in alarm.under_way:
+        raise _refusal(state, event, f"{event.person} is not under way; Dispatched comes first")
+    record = Record(Kind.STOOD_DOWN, event.person, alarm.id, 0, nan, event.why)
+    under_way = tuple([p for p in alarm.under_way if p != event.person])
+    if under_way:
+        return _with(state, alarm._replace(under_way=under_way)), (record,)
+    ended = _ended(alarm.id, ON_SCENE, alarm.on_scene_by, now, rules.on_scene_s)
+    alarm = alarm._replace(under_way=(), on_scene_by=None)
+    return _with(state, alarm), (record,) if ended is None else (ended, record)
+
+
+def _on_scene(state: VenueState, event: OnScene, now: float, rules: Rules) -> Step:
+    alarm = _opened(state, event)
+    who = event.who
+    if event.role == CENTER_ROLE and who not in alarm.under_way:
+        raise _refusal(state, event, f"{who} is not under way; Dispatched comes first")
+    value = now - event.ordered_at if isfinite(event.ordered_at) else nan
+    record = Record(Kind.ON_SCENE, who, alarm.id, 0, value, event.role)
+    ended = _ended(alarm.id, ON_SCENE, alarm.on_scene_by, now, rules.on_scene_s)
+    under_way = tuple([p for p in alarm.under_way if p != who])
+    alarm = alarm._replace(under_way=under_way, on_scene=(*alarm.on_scene, who), on_scene_by=None)
+    return _with(state, alarm), (record,) if ended is None else (ended, record)
+
+
+# -- the record ----------------------------------------------------------------------------------
+
+
+def _report_filed(state: VenueState, event: ReportFiled, _now: float, _rules: Rules) -> Step:
+    alarm = _attended(state, event)
+    if alarm.reported:
+        raise _refusal(state, event, "the report has been filed already")
+    record = Record(Kind.REPORT_FILED, event.by, alarm.id, 0, nan, event.cause)
+    return _with(state, alarm._replace(reported=True)), (record,)
+
+
+def _annotated(state: VenueState, event: Annotated, _now: float, _rules: Rules) -> Step:
+    alarm = _opened(state, event)
+    if alarm.verified_at is None:
+        raise _refusal(state, event, "messages are not verified yet; Verified comes first (6.1)")
+    if event.annotation is Annotation.CONFIRMED_FIRE and alarm.confirmed_at is None:
+        raise _refusal(state, event, "the fire is not confirmed; FireConfirmed comes first (6.2)")
+    record = Record(Kind.ANNOTATED, event.by, alarm.id, 0, nan, event.annotation.value)
+    return _with(state, alarm._replace(annotation=event.annotation)), (record,)
+
+
+def _close(state: VenueState, event: Close, _now: float, _rules: Rules) -> Step:
+    alarm = _opened(state, event)
+    lacks = missing(alarm)
+    if lacks:
+        raise _refusal(state, event, f"the record lacks {'; '.join(lacks)} (8.3)")
+    record = Record(Kind.CLOSED, event.by, alarm.id)
+    if alarm.waiting or alarm.notify_by is not None:
+        return state._replace(alarm=None, settling=(*state.settling, alarm)), (record,)
+    return _with(state, None), (record,)
+
+
+# -- deadlines and devices -----------------------------------------------------------------------
+
+
+def _deadline_due(state: VenueState, event: DeadlineDue, now: float, rules: Rules) -> Step:
+    for alarm in (state.alarm, *state.settling):
+        if alarm is not None and alarm.id == event.alarm:
+            break
+    else:
+        return state, ()
+    if event.name == RESPOND:
+        by, seconds = alarm.respond_by, RESPONSE_S
+    elif event.name == VERIFY:
+        by, seconds = alarm.verify_by, VERIFICATION_S
+    elif event.name == NOTIFY:
+        by, seconds = alarm.notify_by, rules.notify_s
+    elif event.name == ON_SCENE:
+        by, seconds = alarm.on_scene_by, rules.on_scene_s
+    else:
+        names = ", ".join((RESPOND, VERIFY, NOTIFY, ON_SCENE))
+        raise _refusal(state, event, f"{event.name!r} is none of the deadlines {names}")
+    # A time before the deadline's is an older timer of a name that was set again.
+    if by is None or now < by - _TOLERANCE_S:
+        return state, ()
+    if event.name == RESPOND:
+        alarm = alarm._replace(respond_by=None)
+    elif event.name == VERIFY:
+        alarm = alarm._replace(verify_by=None)
+    elif event.name == NOTIFY:
+        alarm = alarm._replace(notify_by=None)
+    else:
+        alarm = alarm._replace(on_scene_by=None)
+    return _with_notification(state, alarm), (_missed(alarm.id, event.name, seconds),)
+
+
+def _disabled(state: VenueState, event: DeviceDisabled, _now: float, _rules: Rules) -> Step:
+    if event.device in state.disabled:
+        return state, ()
+    record = Record(Kind.DISABLED, event.device, 0, 0, nan, event.reason)
+    return state._replace(disabled=state.disabled | {event.device}), (record,)
+
+
+def _enabled(state: VenueState, event: DeviceEnabled, _now: float, _rules: Rules) -> Step:
+    if event.device not in state.disabled:
+        return state, ()
+    record = Record(Kind.ENABLED, event.device, 0)
+    return state._replace(disabled=state.disabled - {event.device}), (record,)
+
+
+_HANDLERS: dict[type[Any], Callable[[VenueState, Any, float, Rules], Step]] = {
+    MessageReceived: _message,
+    NotificationReceipt: _receipt,
+    NotificationFailed: _unreached,
+    Responded: _responded,
+    Verified: _verified,
+    FireConfirmed: _fire_confirmed,
+    PlanStarted: _plan_started,
+    Dispatched: _dispatched,
+    StoodDown: _stood_down,
+    OnScene: _on_scene,
+    Evacuation: _evacuation,
+    EmergencyCall: _emergency_call,
+    ConfirmedSent: _confirmed_sent,
+    ReportFiled: _report_filed,
+    Annotated: _annotated,
+    Close: _close,
+    DeadlineDue: _deadline_due,
+    DeviceDisabled: _disabled,
+    DeviceEnabled: _enabled,
+}
