@@ -37,7 +37,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import isfinite, nan
-from typing import Any, NamedTuple
+from typing import Any
 
 from twin.alarmcore.events import (
     Annotated,
@@ -68,7 +68,19 @@ from twin.alarmcore.events import (
     StoodDown,
     Verified,
 )
-from twin.standard import RESPONSE_S, TRAVEL_S, VERIFICATION_S
+from twin.alarmcore.state import (
+    DEFAULT_RULES,
+    NOTIFY,
+    ON_SCENE,
+    RESPOND,
+    VERIFY,
+    Alarm,
+    Rules,
+    VenueState,
+    missing,
+    open_deadlines,
+)
+from twin.standard import RESPONSE_S, VERIFICATION_S
 from twin.terms import Annotation, Category, Kind, Verification
 
 __all__ = [
@@ -81,9 +93,6 @@ __all__ = [
     "Verified", "missing", "open_deadlines", "step",
 ]  # fmt: skip
 
-RESPOND, VERIFY, NOTIFY, ON_SCENE = "respond", "verify", "notify", "on_scene"
-"""Names of the deadlines."""
-
 CENTER = ""
 """Subject of a record that is about the center itself: whoever writes the log puts its name."""
 
@@ -94,98 +103,8 @@ CENTER_ROLE = "center"
 _TOLERANCE_S = 1e-3
 
 
-class Rules(NamedTuple):
-    """What a center may set; response and verification are the standard's (6.1)."""
-
-    notify_s: float = 60.0
-    """The responsible people are notified within this time of receipt (reading of D.1 item 3)."""
-    on_scene_s: float = TRAVEL_S
-    """Somebody is on scene within this time of the dispatch order (5.1.1, D.1 item 3)."""
-    disable_after: int = 0
-    """A device that reopened an alarm so often without a fire is disabled; 0: never."""
-
-
-DEFAULT_RULES = Rules()
-
-
 class LifecycleError(ValueError):
     """An event that the alarm's state does not allow; says what would be right."""
-
-
-# -- state ------------------------------------------------------------------------------------
-
-
-class Alarm(NamedTuple):
-    """An open alarm. Times are those of the ``now`` of the step; None: not (yet)."""
-
-    id: int
-    """The id of the first message."""
-    category: Category
-    """Of the first message; fire as soon as one of the messages is fire."""
-    raised_at: float
-    devices: tuple[str, ...]
-    """Distinct devices, in the order of their first message."""
-    messages: tuple[int, ...]
-    """All messages."""
-    unverified: tuple[int, ...]
-    """Messages that no verification covers yet."""
-    respond_by: float | None
-    """Open deadline; None when met, missed or withdrawn (as the other three)."""
-    verify_by: float | None
-    notify_by: float | None
-    waiting: tuple[str, ...]
-    """Responsible people from whom no answer has come yet."""
-    on_scene_by: float | None = None
-    failed: tuple[str, ...] = ()
-    """Responsible people whom no channel reached."""
-    notified: tuple[str, ...] = ()
-    """Responsible people whose receipt came."""
-    responded_at: float | None = None
-    """In this round: None again when the alarm is reopened (as ``verified_at``)."""
-    verified_at: float | None = None
-    outcome: Verification | None = None
-    """Of the last verification."""
-    annotation: Annotation | None = None
-    """None again when the alarm is reopened."""
-    confirmed_at: float | None = None
-    plan_started: bool = False
-    emergency_called: bool = False
-    reported: bool = False
-    under_way: tuple[str, ...] = ()
-    """People who were sent and are neither on scene nor stood down."""
-    on_scene: tuple[str, ...] = ()
-    """Whoever reached the scene, in order."""
-    reopened_by: tuple[str, ...] = ()
-    """Devices whose messages reopened the alarm, in order."""
-
-    @property
-    def grade(self) -> int:
-        """Graded early warning: 1 is a single detector, 2 and more are several."""
-        return len(self.devices)
-
-    @property
-    def attended(self) -> bool:
-        """Somebody responded to the alarm, in this round or an earlier one."""
-        return self.responded_at is not None or self.outcome is not None
-
-
-class VenueState(NamedTuple):
-    """What the alarm core knows of a venue.
-
-    Parameters
-    ----------
-    venue : its id.
-    responsible : number of responsible people to notify; their ids are ``venue#1`` and so on.
-    alarm : the open alarm.
-    disabled : disabled devices.
-    settling : closed alarms with a notification still under way.
-    """
-
-    venue: str
-    responsible: int
-    alarm: Alarm | None = None
-    disabled: frozenset[str] = frozenset()
-    settling: tuple[Alarm, ...] = ()
 
 
 Step = tuple[VenueState, tuple[Decision, ...]]
@@ -218,46 +137,11 @@ def step(state: VenueState, event: Event, now: float, rules: Rules = DEFAULT_RUL
     return _HANDLERS[type(event)](state, event, now, rules)
 
 
-def open_deadlines(state: VenueState) -> tuple[SetDeadline, ...]:
-    """Deadlines that are neither met, missed nor withdrawn: a restart sets them again."""
-    alarms = state.settling if state.alarm is None else (*state.settling, state.alarm)
-    return tuple(
-        SetDeadline(alarm.id, name, at)
-        for alarm in alarms
-        for name, at in (
-            (RESPOND, alarm.respond_by),
-            (VERIFY, alarm.verify_by),
-            (NOTIFY, alarm.notify_by),
-            (ON_SCENE, alarm.on_scene_by),
-        )
-        if at is not None
-    )
-
-
-def missing(alarm: Alarm) -> tuple[str, ...]:
-    """What the alarm's record still lacks to be closed (8.3); empty: it is complete."""
-    lacks = []
-    if alarm.responded_at is None:
-        lacks.append("a response")
-    if alarm.verified_at is None:
-        lacks.append(f"a verification of {len(alarm.unverified)} message(s)")
-    if alarm.annotation is None:
-        lacks.append("an annotation")
-    if alarm.under_way:
-        lacks.append(f"arrival or standing down of {', '.join(alarm.under_way)}")
-    if alarm.confirmed_at is not None:
-        if not alarm.emergency_called:
-            lacks.append("the call to 119")
-        if not alarm.reported:
-            lacks.append("the report")
-    return tuple(lacks)
-
-
 def _opened(state: VenueState, event: Any) -> Alarm:
     """The open alarm that the event is about."""
     alarm = state.alarm
     if alarm is None or alarm.id != event.alarm:
-        what = "no alarm is open" if alarm is None else f"alarm {alarm.id} is open"
+        what = f"alarm {alarm.id} is open" if alarm else "no alarm is: MessageReceived raises one"
         raise LifecycleError(
             f"venue {state.venue}: {type(event).__name__} for alarm {event.alarm}, but {what}"
         )
@@ -311,16 +195,15 @@ def _message(state: VenueState, event: MessageReceived, now: float, rules: Rules
         return _raise(state, event, now, rules)
     message, device, category = event
     devices = alarm.devices if device in alarm.devices else (*alarm.devices, device)
-    if category is not Category.FIRE:
-        category = alarm.category
-    received = Record(
-        Kind.FIRE_ALARM, device, alarm.id, message, len(devices), event.category.value
+    received = Record(Kind.FIRE_ALARM, device, alarm.id, message, len(devices), category)
+    verified = alarm.verified_at is not None
+    joined = alarm._replace(
+        category=category if category is Category.FIRE else alarm.category,
+        devices=devices,
+        messages=(*alarm.messages, message),
+        unverified=() if verified else (*alarm.unverified, message),
     )
-    joined = alarm._replace(category=category, devices=devices, messages=(*alarm.messages, message))
-    if alarm.verified_at is None:
-        joined = joined._replace(unverified=(*alarm.unverified, message))
-        return _with(state, joined), (received,)
-    if device in state.disabled:
+    if not verified or device in state.disabled:
         return _with(state, joined), (received,)
     if (
         0 < rules.disable_after <= alarm.reopened_by.count(device)
@@ -369,7 +252,7 @@ def _raise(state: VenueState, event: MessageReceived, now: float, rules: Rules) 
         people,
     )
     decisions: tuple[Decision, ...] = (
-        Record(Kind.FIRE_ALARM, device, message, message, 1, category.value),
+        Record(Kind.FIRE_ALARM, device, message, message, 1, category),
         Attend(message, 1),
         SetDeadline(message, RESPOND, respond_by),
         SetDeadline(message, VERIFY, verify_by),
@@ -453,7 +336,7 @@ def _verified(state: VenueState, event: Verified, now: float, _rules: Rules) -> 
     if alarm.verified_at is not None:
         why = "every message is verified; a new message, FireConfirmed, Annotated or Close may come"
         raise _refusal(state, event, why)
-    record = Record(Kind.VERIFIED, event.by, alarm.id, 0, nan, event.outcome.value)
+    record = Record(Kind.VERIFIED, event.by, alarm.id, 0, nan, event.outcome)
     ended = _ended(alarm.id, VERIFY, alarm.verify_by, now, VERIFICATION_S)
     alarm = alarm._replace(verified_at=now, verify_by=None, outcome=event.outcome, unverified=())
     decisions: tuple[Decision, ...] = (record,) if ended is None else (ended, record)
@@ -562,7 +445,7 @@ def _annotated(state: VenueState, event: Annotated, _now: float, _rules: Rules) 
         raise _refusal(state, event, "messages are not verified yet; Verified comes first (6.1)")
     if event.annotation is Annotation.CONFIRMED_FIRE and alarm.confirmed_at is None:
         raise _refusal(state, event, "the fire is not confirmed; FireConfirmed comes first (6.2)")
-    record = Record(Kind.ANNOTATED, event.by, alarm.id, 0, nan, event.annotation.value)
+    record = Record(Kind.ANNOTATED, event.by, alarm.id, 0, nan, event.annotation)
     return _with(state, alarm._replace(annotation=event.annotation)), (record,)
 
 
