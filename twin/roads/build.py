@@ -1,4 +1,4 @@
-"""From raw map ways to a :class:`~twin.roads.network.RoadNetwork`: the one way, whatever the source.
+"""From raw map ways to a :class:`~twin.roads.network.RoadNetwork`, one way for all sources.
 
 A source (OSM file, GraphML, place, built-in township) gives a :class:`RawMap`: nodes, tagged ways
 and tagged places, in degrees. What a motor vehicle may use, in which direction and how fast, which
@@ -10,12 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.roads.network import Feature, RoadNetwork, projection
 from twin.roads.settings import ROAD_CLASSES, RoadSettings
+
+if TYPE_CHECKING:
+    from shapely import Polygon
 
 Tags = Mapping[str, str]
 Floats = NDArray[np.float64]
@@ -197,8 +202,8 @@ def build_network(raw: RawMap, settings: RoadSettings) -> RoadNetwork:
     if len(start) == 0:
         if missing:
             why = (
-                f"its drivable ways refer to {missing} nodes that the file does not hold (a clipped "
-                "extract); cut it with complete ways"
+                f"its drivable ways refer to {missing} nodes that the file does not hold (a "
+                "clipped extract); cut it with complete ways"
             )
         elif raw.ways:
             why = "none of its roads may be used by a motor vehicle; take another extract"
@@ -287,9 +292,7 @@ def _segments(
         if not drivable(tags):
             continue
         missing += nodes.count(-1)
-        pairs = [
-            (a, b) for a, b in zip(nodes, nodes[1:], strict=False) if a != b and min(a, b) >= 0
-        ]
+        pairs = [(a, b) for a, b in pairwise(nodes) if a != b and min(a, b) >= 0]
         forward, backward = directions(tags)
         for allowed, flip in ((forward, False), (backward, True)):
             if not allowed and tags["highway"] in _NEVER_AGAINST:
@@ -318,7 +321,7 @@ def _junctions(
     return np.asarray(neighbours >= 3)
 
 
-def _boundary(raw: RawMap, x: Floats, y: Floats, origin: tuple[float, float]) -> object:
+def _boundary(raw: RawMap, x: Floats, y: Floats, origin: tuple[float, float]) -> Polygon:
     import shapely
 
     if raw.boundary is None:

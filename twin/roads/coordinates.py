@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
+Converter = Callable[[ArrayLike, ArrayLike], Pair]
 
 _A = 6378245.0  # Krasovsky 1940 semi-major axis, m
 _EE = 0.00669342162296594323  # its first eccentricity squared
@@ -68,9 +69,7 @@ def bd09_to_wgs84(lon: ArrayLike, lat: ArrayLike) -> Pair:
     return gcj02_to_wgs84(*_invert(gcj02_to_bd09, lon, lat))
 
 
-def _invert(
-    forward: Callable[[ArrayLike, ArrayLike], Pair], lon: ArrayLike, lat: ArrayLike
-) -> Pair:
+def _invert(forward: Converter, lon: ArrayLike, lat: ArrayLike) -> Pair:
     """Fixed-point inverse: the shift varies by less than 1 % per metre, so it converges fast."""
     lon, lat = np.asarray(lon, float), np.asarray(lat, float)
     x, y = lon, lat

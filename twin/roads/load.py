@@ -78,18 +78,20 @@ def read_osm(path: Path) -> RawMap:
     import osmium
 
     index: dict[int, int] = {}
-    raw = RawMap(path.name, str(path), lon := [], lat := [])
+    lon: list[float] = []
+    lat: list[float] = []
+    raw = RawMap(path.name, str(path), lon, lat)
     signals: list[int] = []
     keys = osmium.filter.KeyFilter("highway", *_PLACE_KEYS)
     try:
         for item in osmium.FileProcessor(str(path)).with_locations().with_filter(keys):
-            if item.is_node():
+            if isinstance(item, osmium.osm.Node):
                 tags = dict(item.tags)
                 if tags.get("highway") == "traffic_signals":
                     signals.append(item.id)
                 elif not tags.keys().isdisjoint(_PLACE_KEYS) and item.location.valid():
                     raw.places.append((tags, np.array([[item.lon, item.lat]])))
-            elif item.is_way():
+            elif isinstance(item, osmium.osm.Way):
                 tags = dict(item.tags)
                 if "highway" in tags:
                     nodes = []
@@ -142,7 +144,8 @@ def _from_graph(graph: Any, name: str, source: str) -> RawMap:
             f"{source}: the graph is in {crs or 'unknown'} coordinates; save it unprojected "
             "(epsg:4326)"
         )
-    lon, lat = [], []
+    lon: list[float] = []
+    lat: list[float] = []
     index: dict[object, int] = {}
 
     def node(key: object, x: float, y: float) -> int:

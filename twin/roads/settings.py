@@ -30,38 +30,38 @@ ROAD_CLASSES = (
 """The OSM ``highway`` values that a motor vehicle may use; a network stores their index."""
 
 VEHICLE_SPEEDS: Mapping[str, str] = {
-    "motorway": "100 km/h",
-    "motorway_link": "40 km/h",
-    "trunk": "70 km/h",
+    "motorway": "90 km/h",
+    "motorway_link": "45 km/h",
+    "trunk": "85 km/h",
     "trunk_link": "40 km/h",
-    "primary": "60 km/h",
-    "primary_link": "35 km/h",
-    "secondary": "50 km/h",
-    "secondary_link": "35 km/h",
+    "primary": "65 km/h",
+    "primary_link": "30 km/h",
+    "secondary": "55 km/h",
+    "secondary_link": "25 km/h",
     "tertiary": "40 km/h",
-    "tertiary_link": "30 km/h",
-    "unclassified": "30 km/h",
-    "residential": "30 km/h",
-    "living_street": "15 km/h",
-    "road": "30 km/h",
+    "tertiary_link": "20 km/h",
+    "unclassified": "25 km/h",
+    "residential": "25 km/h",
+    "living_street": "10 km/h",
+    "road": "25 km/h",
     "service": "15 km/h",
     "track": "15 km/h",
 }
 
 ENGINE_SPEEDS: Mapping[str, str] = {
     "motorway": "90 km/h",
-    "motorway_link": "45 km/h",
-    "trunk": "80 km/h",
+    "motorway_link": "50 km/h",
+    "trunk": "85 km/h",
     "trunk_link": "45 km/h",
-    "primary": "70 km/h",
+    "primary": "75 km/h",
     "primary_link": "40 km/h",
-    "secondary": "60 km/h",
-    "secondary_link": "40 km/h",
+    "secondary": "65 km/h",
+    "secondary_link": "35 km/h",
     "tertiary": "50 km/h",
-    "tertiary_link": "35 km/h",
+    "tertiary_link": "30 km/h",
     "unclassified": "35 km/h",
     "residential": "35 km/h",
-    "living_street": "20 km/h",
+    "living_street": "15 km/h",
     "road": "35 km/h",
     "service": "20 km/h",
     "track": "15 km/h",
@@ -117,19 +117,19 @@ class Congestion(Settings):
         return [24 * day + hour for day in days for hour in range(self.start, self.end)]
 
 
-_PEAK = {"motorway": 1.1, "trunk": 1.3, "primary": 1.4, "secondary": 1.4, "tertiary": 1.25}
-_DAY = {"trunk": 1.1, "primary": 1.15, "secondary": 1.15, "tertiary": 1.1}
-_ALL_TOWN = {"residential": 1.15, "unclassified": 1.1, "living_street": 1.1, "service": 1.05}
+_PEAK = {"motorway": 1.05, "trunk": 1.2, "primary": 1.25, "secondary": 1.25, "tertiary": 1.15}
+_DAY = {"trunk": 1.05, "primary": 1.1, "secondary": 1.1, "tertiary": 1.05}
+_STREETS = {"residential": 1.1, "unclassified": 1.05, "living_street": 1.1, "service": 1.05}
 
 CONGESTION: Mapping[str, Mapping[str, Any]] = {
-    "weekday_morning": {"days": "weekday", "start": 7, "end": 9, "slowdown": _PEAK | _ALL_TOWN},
+    "weekday_morning": {"days": "weekday", "start": 7, "end": 9, "slowdown": _PEAK | _STREETS},
     "weekday_day": {"days": "weekday", "start": 9, "end": 17, "slowdown": _DAY},
     # the evening peak is the heavier one on secondary roads: shops and schools as well as work
     "weekday_evening": {
         "days": "weekday",
         "start": 17,
         "end": 19,
-        "slowdown": _PEAK | _ALL_TOWN | {"primary": 1.5, "secondary": 1.5},
+        "slowdown": _PEAK | _STREETS | {"primary": 1.35, "secondary": 1.35},
     },
     "weekend_day": {"days": "weekend", "start": 9, "end": 19, "slowdown": _DAY},
 }
@@ -158,16 +158,15 @@ class RoadSettings(Settings):
     speeds: Annotated[dict[str, Speed], _over(VEHICLE_SPEEDS)] = param(
         VEHICLE_SPEEDS,
         "free-flow speed of an ordinary vehicle by road class, where no maxspeed is tagged",
-        "assumption, within the limits of the Road Traffic Safety Law regulations, art. 45 and 78 "
-        "(no centre line: 30 km/h in towns, 40 outside; one lane each way: 50 and 70; motorway "
-        "120)",
+        "car profile of the OSRM routing engine (speeds by highway class); road and track: "
+        "assumption",
         vary="-20 % to +20 %",
     )
     engine_speeds: Annotated[dict[str, Speed], _over(ENGINE_SPEEDS)] = param(
         ENGINE_SPEEDS,
         "speed of a fire engine by road class, not bound by maxspeed",
-        "assumption: 5 to 10 km/h above an ordinary vehicle, as the law frees it of the limit "
-        "(Sichuan regulations, art. 44); a heavy vehicle on a motorway is slower",
+        "assumption: up to 10 km/h above an ordinary vehicle, as the law frees it of the limit "
+        "(Sichuan regulations, art. 44); no faster than it on a motorway",
         vary="-20 % to +20 %",
     )
     engine_top_speed: Speed = param(

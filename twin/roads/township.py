@@ -31,9 +31,9 @@ Road = tuple[Line, dict[str, str]]
 ORIGIN = (119.6, 32.0)
 """Longitude and latitude of the drawing's middle (the plain near Zhenjiang)."""
 
-# Distance between nodes along a road, about that of mapped Chinese country roads (north-bayreuth
-# in OpenStreetMap has a node every 35 m, for curves that a plain does not have).
+# Distance between nodes along a road and along a road in the fields, m: venues are snapped to them.
 _SPACING = 120.0
+_FIELD_SPACING = 220.0
 
 BOUNDARY: Line = [
     (-6300, 5300), (-5100, 5650), (-3900, 5200), (-2600, 6100), (-900, 6750), (700, 6500),
@@ -62,14 +62,14 @@ _MAIN: list[tuple[str, str, Line]] = [
                           (60, 6900)]),
     ("东西大道", "secondary", [(-7400, -900), (-5600, -700), (-3700, -350), (-1800, -60), (0, 60),
                            (1900, -40), (3700, -420), (5300, -650), (7300, -500)]),
-    ("北环路", "secondary", [(-7200, 4000), (-5200, 3850), (-3100, 3500), (-1500, 3700), (-50, 3900),
-                          (1900, 4050), (3700, 3700), (5000, 3900), (6500, 3700)]),
-    ("西桥路", "tertiary", [(-4300, -6000), (-4200, -4300), (-3900, -2200), (-3700, -350),
+    ("北环路", "secondary", [(-7200, 4000), (-5200, 3850), (-3100, 3500), (-1500, 3700),
+                          (-50, 3900), (1900, 4050), (3700, 3700), (5000, 3900), (6500, 3700)]),
+    ("西桥路", "secondary", [(-4300, -6000), (-4200, -4300), (-3900, -2200), (-3700, -350),
                          (-3850, 900), (-3800, 1750), (-3500, 2500), (-3100, 3500), (-3300, 5500)]),
     ("园区路", "secondary", [(3500, -5650), (3400, -3760), (3350, -2500), (3550, -1400),
                           (3700, -420), (3900, 400), (3950, 900), (3850, 1800), (3700, 3700)]),
     ("圩堤路", "tertiary", [(3700, 3700), (3900, 5000), (3700, 6300)]),
-    ("南环路", "tertiary", [(-6300, -4900), (-4250, -4900), (-2000, -5100), (-330, -5200),
+    ("南环路", "secondary", [(-6300, -4900), (-4250, -4900), (-2000, -5100), (-330, -5200),
                          (1600, -5000), (3470, -5000), (5200, -5100)]),
     ("沿河路", "tertiary", [(-6500, 1900), (-5100, 1350), (-3850, 900), (-2300, 550), (-1000, 480),
                          (60, 480), (1500, 850), (3000, 750), (3950, 400), (5600, 350),
@@ -220,7 +220,7 @@ def _streets(boundary: Polygon, river: Polygon) -> list[Road]:
             [barrier, shapely.box(*_TOWN).buffer(60), shapely.box(*_PARK).buffer(60)]
         ),
     )
-    farm = _farm_roads(free)
+    farm = _farm_roads(free, shapely.union_all([shapely.LineString(line) for line, _ in main]))
     lanes: list[Road] = []
     trunk = shapely.union_all([shapely.LineString(line) for line, _ in inner + farm])
     for village in _VILLAGES:
@@ -228,15 +228,18 @@ def _streets(boundary: Polygon, river: Polygon) -> list[Road]:
     return inner + farm + lanes
 
 
-def _farm_roads(free: Polygon) -> list[Road]:
+def _farm_roads(free: Polygon, main: LineString) -> list[Road]:
     """A loose, bent grid of narrow roads between the fields, with gaps."""
     import shapely
 
+    beside = main.buffer(200.0)
     draws = Random(1066)
     roads: list[Road] = []
     positions = np.arange(-6900.0, 6901.0, 230.0)
     for upright in (True, False):
-        for place in np.arange(-6400.0, 6401.0, 1150.0):
+        for number, place in enumerate(np.arange(-6300.0, 6301.0, 1400.0)):
+            # some are the wider roads that join villages, without gaps
+            wide = number in ((3, 6, 8) if upright else (8,))
             shift = draws.uniform(-180, 180)
             across = (
                 place
@@ -245,17 +248,19 @@ def _farm_roads(free: Polygon) -> list[Road]:
                 + 60 * np.sin(positions / 520 + 2 * place)
             )
             course = np.column_stack([across, positions] if upright else [positions, across])
+            tags = _tags("tertiary" if wide else "unclassified")
             # leave pieces out: fields and ponds are not crossed everywhere
             last = 0
             while last < len(course) - 4:
                 size = draws.randint(9, 26)
                 piece = shapely.LineString(course[last : last + size + 1]).intersection(free)
-                last += size + (draws.randint(3, 7) if draws.random() < 0.45 else 0)
+                last += size + (draws.randint(3, 7) if not wide and draws.random() < 0.4 else 0)
                 if last >= len(course) - 1:
                     last = len(course)
                 for part in getattr(piece, "geoms", [piece]):
-                    if part.geom_type == "LineString" and part.length > 250:
-                        roads.append((list(part.coords), _tags("unclassified")))
+                    parallel = part.intersection(beside).length > 0.6 * part.length
+                    if part.geom_type == "LineString" and part.length > 250 and not parallel:
+                        roads.append((list(part.coords), tags))
     return roads
 
 
@@ -372,7 +377,10 @@ def _at_grade(roads: list[Road]) -> list[Road]:
             shapely.Point(coordinates[-1])
         ):
             coordinates.reverse()
-        joined.append((list(shapely.LineString(coordinates).segmentize(_SPACING).coords), tags))
+        street = tags["highway"] in ("residential", "living_street", "service")
+        course = shapely.LineString(coordinates).simplify(4.0)
+        course = course.segmentize(_SPACING if street else _FIELD_SPACING)
+        joined.append((list(course.coords), tags))
     return joined
 
 
