@@ -1,0 +1,172 @@
+"""Figures of the maintenance (clauses 5.2.9, 6.5, 7.1, 7.2, 8.1).
+
+A ticket is *in time* when it is closed by its deadline (24 h and 48 h of clause 6.5 for battery and
+offline tickets, the ticket's own deadline for the others); an offline ticket also needs its finding
+recorded before it is closed. Tickets that are open with their deadline ahead are pending. A low
+battery or an offline flag that outlasts its deadline without any ticket is counted as neglected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.kpi.alarms import Quantiles, quantiles
+from twin.kpi.rates import completion_rate, maintenance_timeliness
+from twin.kpi.rows import GRAIN_US, Intervals, Rows, covered, intervals
+from twin.log import MICROSECONDS
+from twin.standard import BATTERY_S, OFFLINE_S
+from twin.terms import Kind, Ticket, View
+
+TICKETS = tuple(Ticket)
+
+
+@dataclass(frozen=True)
+class TicketKpis:
+    """Tickets of one kind: opened, closed, late (missed their deadline), pending (still open with
+    the deadline ahead, or without one), without their finding, and hours from opening to closing
+    (as :class:`Quantiles`, in seconds)."""
+
+    opened: int
+    closed: int
+    late: int
+    pending: int
+    without_finding: int
+    duration: Quantiles
+
+
+@dataclass(frozen=True)
+class MaintenanceKpis:
+    """Figures of the maintenance.
+
+    Attributes
+    ----------
+    tickets : by kind.
+    devices_concerned, devices_in_time, timeliness : devices with a decided ticket that has a
+        deadline, those of them without a late one, and the rate of 7.1.
+    completion : closed / closed or past the deadline (7.2).
+    battery_neglected, offline_neglected : low batteries and offline flags that outlast 24 h and
+        48 h without a ticket.
+    low_batteries, offline_flags : how many there were on the platform.
+    waiting_for_spare, spares_used : repairs that waited for a spare, and spares used.
+    by_month : timeliness and late tickets by the month of opening.
+    """
+
+    tickets: Mapping[Ticket, TicketKpis]
+    devices_concerned: int
+    devices_in_time: int
+    timeliness: float
+    completion: float
+    battery_neglected: int
+    offline_neglected: int
+    low_batteries: int
+    offline_flags: int
+    waiting_for_spare: int
+    spares_used: int
+    by_month: Mapping[str, tuple[float, ...]]
+
+
+def maintenance_kpis(rows: Rows, offline: Intervals) -> MaintenanceKpis:
+    """The figures of the maintenance.
+
+    Parameters
+    ----------
+    offline : the platform's offline flags.
+    """
+    log, period = rows.log, rows.period
+    size = len(TICKETS)
+    number = np.full(len(log.text.words) + 1, -1, np.int64)
+    for place, word in enumerate(TICKETS):
+        number[log.text.code(word)] = place
+    number[-1] = -1
+
+    def of_kind(kind: Kind) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        at = rows.at(kind)
+        which = number[log.text.codes[at]]
+        at, which = at[which >= 0], which[which >= 0]
+        return at, log.subject.codes[at] * size + which
+
+    opened, opened_key = of_kind(Kind.TICKET_OPENED)
+    ended, ended_key = of_kind(Kind.TICKET_CLOSED)
+    ticket = intervals(rows, opened, ended, opened_key, ended_key)
+    which, device = ticket.key % size, ticket.key // size
+    limit = log.value[ticket.start_row] * MICROSECONDS
+    limit[which == TICKETS.index(Ticket.BATTERY)] = BATTERY_S * MICROSECONDS
+    limit[which == TICKETS.index(Ticket.OFFLINE)] = OFFLINE_S * MICROSECONDS
+    limit = np.where(np.isfinite(limit), limit, np.inf)
+    took = (ticket.end_us - ticket.start_us).astype(np.float64)
+    late = took > limit + GRAIN_US
+    pending = ~ticket.closed & ~late
+
+    offline_ticket = which == TICKETS.index(Ticket.OFFLINE)
+    found = _has_finding(rows, ticket, device)
+    without = offline_ticket & ticket.closed & ~found
+    unmet = late | without
+
+    tickets = {}
+    for place, kind in enumerate(TICKETS):
+        mine = which == place
+        tickets[kind] = TicketKpis(
+            opened=int(mine.sum()),
+            closed=int((mine & ticket.closed).sum()),
+            late=int((mine & late).sum()),
+            pending=int((mine & pending).sum()),
+            without_finding=int((mine & without).sum()),
+            duration=quantiles(took[mine & ticket.closed] / MICROSECONDS),
+        )
+    decided = np.isfinite(limit) & ~pending
+    concerned = np.unique(device[decided])
+    failed = np.unique(device[decided & unmet])
+    month = period.month_of(ticket.start_us)
+    timely = []
+    for place in range(len(period.months)):
+        mine = decided & (month == place)
+        some = len(np.unique(device[mine]))
+        bad = len(np.unique(device[mine & unmet]))
+        timely.append(float(maintenance_timeliness(some - bad, some)))
+    low = intervals(
+        rows, rows.at(Kind.LOW_BATTERY, view=View.PLATFORM), rows.at(Kind.BATTERY_CHANGED)
+    )
+    closed, past = int(ticket.closed.sum()), int((~ticket.closed & late).sum())
+    return MaintenanceKpis(
+        tickets=tickets,
+        devices_concerned=len(concerned),
+        devices_in_time=len(concerned) - len(failed),
+        timeliness=float(maintenance_timeliness(len(concerned) - len(failed), len(concerned))),
+        completion=float(completion_rate(closed, closed + past)),
+        battery_neglected=_neglected(ticket, low, Ticket.BATTERY, BATTERY_S),
+        offline_neglected=_neglected(ticket, offline, Ticket.OFFLINE, OFFLINE_S),
+        low_batteries=len(low),
+        offline_flags=len(offline),
+        waiting_for_spare=len(rows.at(Kind.SPARE_MISSING)),
+        spares_used=len(rows.at(Kind.SPARE_USED)),
+        by_month={
+            "maintenance_timeliness": tuple(timely),
+            "tickets": tuple(np.bincount(month, minlength=len(period.months)).astype(float)),
+            "tickets_late": tuple(
+                np.bincount(month[unmet], minlength=len(period.months)).astype(float)
+            ),
+        },
+    )
+
+
+def _has_finding(rows: Rows, ticket: Intervals, device: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which tickets have a finding of their device between their opening and their closing."""
+    log = rows.log
+    size = len(log) + 1
+    at = rows.at(Kind.TICKET_FINDING)
+    keys = np.sort(log.subject.codes[at].astype(np.int64) * size + at)
+    first = np.searchsorted(keys, device * size + ticket.start_row)
+    last = np.searchsorted(keys, device * size + ticket.end_row)
+    found: NDArray[np.bool_] = last > first
+    return found
+
+
+def _neglected(ticket: Intervals, states: Intervals, kind: Ticket, limit_s: float) -> int:
+    """States that outlast their limit while their device has no ticket of the kind."""
+    long = states[states.end_us - states.start_us > limit_s * MICROSECONDS + GRAIN_US]
+    key = long.key * len(TICKETS) + TICKETS.index(kind)
+    return int((~covered(ticket, key, long.start_us, long.end_us)).sum())
