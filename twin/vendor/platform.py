@@ -236,7 +236,7 @@ def merge_intervals(
         raise ValueError("an interval ends before it starts, or is not a number")
     n = device.size
     order = np.lexsort((start, device))
-    device = device[order].astype(np.int64)
+    of: NDArray[np.int64] = device[order].astype(np.int64)
     start, end = start[order], end[order]
     # The running maximum of the ends within each device: ranks instead of times, because an end
     # may be infinite, each device above all ranks of the one before it.
@@ -244,14 +244,14 @@ def merge_intervals(
     rank = np.empty(n, dtype=np.int64)
     rank[by_end] = np.arange(n)
     new_device = np.ones(n, dtype=np.bool_)
-    new_device[1:] = device[1:] != device[:-1]
+    new_device[1:] = of[1:] != of[:-1]
     floor = (np.cumsum(new_device) - 1) * n
     latest: Floats = end[by_end][np.maximum.accumulate(rank + floor) - floor]
     first = new_device
     first[1:] |= start[1:] > latest[:-1]
     last = np.ones(n, dtype=np.bool_)
     last[:-1] = first[1:]
-    return device[first], start[first], latest[last]
+    return of[first], start[first], latest[last]
 
 
 def _skip_outages(
