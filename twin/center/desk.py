@@ -8,7 +8,7 @@ is none).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import simpy
@@ -30,13 +30,21 @@ class Desk:
     ----------
     env : the simulation's environment.
     waiting_places : how many pieces of work may wait; ``None`` = any number.
+
+    Attributes
+    ----------
+    free : the operators at the desk with nothing in hand, in the order in which work reaches them.
+    left : called with the name of a person who asked to leave, when that person does.
+    freed : called when an operator has nothing in hand any more.
     """
 
     def __init__(self, env: simpy.Environment, waiting_places: int | None = None) -> None:
         self.env = env
         self.waiting_places = waiting_places
+        self.left: Callable[[str], None] = lambda person: None
+        self.freed: Callable[[], None] = lambda: None
         self.free: list[str] = []
-        self.leaving: set[str] = set()
+        self._leaving: set[str] = set()
         self._waiting: list[tuple[int, int, Event]] = []
         self._order = 0
         self._preemptible: dict[str, Process] = {}
@@ -49,16 +57,16 @@ class Desk:
         """A person sits down at the desk."""
         self.release(person)
 
-    def leave(self, person: str) -> bool:
-        """A person gets up: at once if free (True), else when the work in hand is done (False)."""
+    def leave(self, person: str) -> None:
+        """A person gets up: at once if free, else when the work in hand is done."""
         if person in self.free:
             self.free.remove(person)
-            return True
-        self.leaving.add(person)
+            self.left(person)
+            return
+        self._leaving.add(person)
         process = self._preemptible.pop(person, None)
         if process is not None:
             process.interrupt(Preempted())
-        return False
 
     def request(self, priority: int) -> Event:
         """An event that yields an operator's name; lower priorities are served first.
@@ -81,16 +89,16 @@ class Desk:
             process.interrupt(Preempted())
         return event
 
-    def release(self, person: str) -> bool:
-        """The work in hand is done. False if the person leaves the desk now."""
-        if person in self.leaving:
-            self.leaving.discard(person)
-            return False
-        if self._waiting:
+    def release(self, person: str) -> None:
+        """The work in hand is done: the person takes the next piece, leaves, or is free."""
+        if person in self._leaving:
+            self._leaving.discard(person)
+            self.left(person)
+        elif self._waiting:
             heapq.heappop(self._waiting)[2].succeed(person)
         else:
             self.free.append(person)
-        return True
+            self.freed()
 
     def work(
         self, seconds: float, priority: int, preemptible: bool = False

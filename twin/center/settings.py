@@ -43,20 +43,36 @@ class RosterSettings(Settings):
         "input; working hours from Labour Law art. 36 (44 h a week on average)",
     )
     teams: int | None = param(None, "teams that take turns; the pattern's own if absent", "input")
-    handover: Seconds = param("8 h", "time of day of the first handover", "assumption", vary="6 h to 9 h")  # fmt: skip
+    handover: Seconds = param(
+        "8 h", "time of day of the first handover", "assumption", vary="6 h to 9 h"
+    )
     duty: int = param(8, "duty people in all, spread over the teams in turn", "input", least=0)
     maintenance: int = param(2, "maintenance people in all", "input", least=0)
-    maintenance_from: Seconds = param("8 h", "maintenance day begins", "assumption", vary="7 h to 9 h")  # fmt: skip
-    maintenance_until: Seconds = param("18 h", "maintenance day ends", "assumption", vary="16 h to 20 h")  # fmt: skip
-    maintenance_on_days: int = param(5, "days a maintenance person works in a week", "assumption", vary="5 to 6", least=1)  # fmt: skip
+    maintenance_from: Seconds = param(
+        "8 h", "maintenance day begins", "assumption", vary="7 h to 9 h"
+    )
+    maintenance_until: Seconds = param(
+        "18 h", "maintenance day ends", "assumption", vary="16 h to 20 h"
+    )
+    maintenance_on_days: int = param(
+        5, "days a maintenance person works in a week", "assumption", vary="5 to 6", least=1
+    )
     people: dict[str, PersonSettings] = Field(
         default_factory=dict,
         description="named people; where given, they replace the counts above",
     )
-    absence: Share = param("3 %", "shifts a person misses (leave, sickness)", "assumption", vary="1 % to 8 %")  # fmt: skip
-    cover: Share = param("90 %", "missed shifts that somebody off duty covers", "assumption", vary="50 % to 100 %")  # fmt: skip
-    break_length: Seconds = param("30 min", "a break away from the desk", "assumption", vary="0 min to 60 min")  # fmt: skip
-    break_every: Seconds = param("6 h", "time on duty between two breaks", "assumption", vary="4 h to 8 h")  # fmt: skip
+    absence: Share = param(
+        "3 %", "shifts a person misses (leave, sickness)", "assumption", vary="1 % to 8 %"
+    )
+    cover: Share = param(
+        "90 %", "missed shifts that somebody off duty covers", "assumption", vary="50 % to 100 %"
+    )
+    break_length: Seconds = param(
+        "30 min", "a break away from the desk", "assumption", vary="0 min to 60 min"
+    )
+    break_every: Seconds = param(
+        "6 h", "time on duty between two breaks", "assumption", vary="4 h to 8 h"
+    )
 
     @property
     def shift_s(self) -> float:
@@ -107,30 +123,120 @@ class RosterSettings(Settings):
 class ResponseSettings(Settings):
     """Times and odds of the procedure of clause 6."""
 
-    reaction: Seconds = param("2.5 s", "median time from an alarm on the screen to a person's response", "assumption; 90 % within 10 s is good practice (NFPA 1225)", vary="1.5 s to 6 s")  # fmt: skip
-    reaction_spread: float = param(0.35, "spread (sigma of the logarithm) of the reaction", "assumption", vary="0.2 to 0.6", least=0)  # fmt: skip
-    night_factor: float = param(1.33, "slow-down of reactions from 0 h to 6 h", "SJWEH 3737 (injury risk at night), as a sensitivity", vary="1.0 to 1.33", least=1)  # fmt: skip
-    check: Seconds = param("6 s", "reading place and contacts, checking SMS and call receipts", "assumption", vary="3 s to 15 s")  # fmt: skip
-    ring: Seconds = param("12 s", "mean ringing time before an answer, or until the next number is tried", "assumption", vary="8 s to 20 s")  # fmt: skip
-    call: Seconds = param("40 s", "mean length of a verification call", "assumption", vary="25 s to 60 s")  # fmt: skip
-    call_cv: float = param(0.6, "coefficient of variation of a call's length", "assumption", vary="0.3 to 1.0", least=0)  # fmt: skip
-    decision_share: Share = param("50 %", "share of the call after which the operator can decide", "assumption", vary="30 % to 100 %")  # fmt: skip
-    calling_limit: Seconds = param("45 s", "calling stops when nobody has answered for this long", "assumption; 6.1 leaves 1 min for all of verification", vary="30 s to 120 s")  # fmt: skip
-    clear: Share = param("92 %", "calls and videos from which the situation is clear", "assumption", vary="80 % to 99 %")  # fmt: skip
-    mistaken: Share = param("1 %", "real fires that a call wrongly finds to be none", "assumption", vary="0 % to 5 %")  # fmt: skip
-    emergency_call: Seconds = param("30 s", "mean time from confirmed to 119 having the report", "assumption", vary="15 s to 90 s")  # fmt: skip
-    investigation: Seconds = param("8 min", "mean time on scene where there was no fire", "assumption", vary="4 min to 20 min")  # fmt: skip
-    fire_work: Seconds = param("40 min", "mean time on scene at a fire", "assumption", vary="20 min to 120 min")  # fmt: skip
-    record: Seconds = param("3 min", "mean time to annotate and complete a record", "assumption", vary="1 min to 10 min")  # fmt: skip
-    report: Seconds = param("20 min", "mean time to write the report of Annex C", "assumption", vary="10 min to 60 min")  # fmt: skip
-    contained: Share = param("70 %", "real fires that stay incipient", "assumption", vary="50 % to 90 %")  # fmt: skip
-    sealed: Share = param("30 %", "confirmed fires whose scene the brigade seals", "assumption (document 004, article 48)", vary="0 % to 100 %")  # fmt: skip
-    receipt: Seconds = param("8 s", "mean time until a notification's receipt", "assumption", vary="3 s to 30 s")  # fmt: skip
-    receipt_share: Share = param("95 %", "responsible people from whom any receipt comes", "assumption", vary="80 % to 100 %")  # fmt: skip
-    turnout: Seconds = param("90 s", "from the order to the vehicle moving", "assumption; 80 s is NFPA 1710 for a fire crew", vary="60 s to 180 s")  # fmt: skip
-    blocked: Share = param("5 %", "venues whose passage is blocked when somebody comes", "assumption (document 004, article 19)", vary="0 % to 20 %")  # fmt: skip
-    blocked_delay: Seconds = param("3 min", "delay on foot past a blocked passage", "assumption", vary="1 min to 8 min")  # fmt: skip
-    keep_at_desk: int = param(1, "people who stay at the desk when others go out; 0: the last may leave", "assumption", vary="0 to 2", least=0)  # fmt: skip
+    reaction: Seconds = param(
+        "2.5 s",
+        "median time from an alarm on the screen to a person's response",
+        "assumption; 90 % within 10 s is good practice (NFPA 1225)",
+        vary="1.5 s to 6 s",
+    )
+    reaction_spread: float = param(
+        0.35,
+        "spread (sigma of the logarithm) of the reaction",
+        "assumption",
+        vary="0.2 to 0.6",
+        least=0,
+    )
+    night_factor: float = param(
+        1.33,
+        "slow-down of reactions from 0 h to 6 h",
+        "SJWEH 3737 (injury risk at night), as a sensitivity",
+        vary="1.0 to 1.33",
+        least=1,
+    )
+    check: Seconds = param(
+        "6 s",
+        "reading place and contacts, checking SMS and call receipts",
+        "assumption",
+        vary="3 s to 15 s",
+    )
+    ring: Seconds = param(
+        "12 s",
+        "mean ringing time before an answer, or until the next number is tried",
+        "assumption",
+        vary="8 s to 20 s",
+    )
+    call: Seconds = param(
+        "40 s", "mean length of a verification call", "assumption", vary="25 s to 60 s"
+    )
+    call_cv: float = param(
+        0.6, "coefficient of variation of a call's length", "assumption", vary="0.3 to 1.0", least=0
+    )
+    decision_share: Share = param(
+        "50 %",
+        "share of the call after which the operator can decide",
+        "assumption",
+        vary="30 % to 100 %",
+    )
+    calling_limit: Seconds = param(
+        "45 s",
+        "calling stops when nobody has answered for this long",
+        "assumption; 6.1 leaves 1 min for all of verification",
+        vary="30 s to 120 s",
+    )
+    clear: Share = param(
+        "92 %",
+        "calls and videos from which the situation is clear",
+        "assumption",
+        vary="80 % to 99 %",
+    )
+    mistaken: Share = param(
+        "1 %", "real fires that a call wrongly finds to be none", "assumption", vary="0 % to 5 %"
+    )
+    emergency_call: Seconds = param(
+        "30 s",
+        "mean time from confirmed to 119 having the report",
+        "assumption",
+        vary="15 s to 90 s",
+    )
+    investigation: Seconds = param(
+        "8 min", "mean time on scene where there was no fire", "assumption", vary="4 min to 20 min"
+    )
+    fire_work: Seconds = param(
+        "40 min", "mean time on scene at a fire", "assumption", vary="20 min to 120 min"
+    )
+    record: Seconds = param(
+        "3 min", "mean time to annotate and complete a record", "assumption", vary="1 min to 10 min"
+    )
+    report: Seconds = param(
+        "20 min", "mean time to write the report of Annex C", "assumption", vary="10 min to 60 min"
+    )
+    contained: Share = param(
+        "70 %", "real fires that stay incipient", "assumption", vary="50 % to 90 %"
+    )
+    sealed: Share = param(
+        "30 %",
+        "confirmed fires whose scene the brigade seals",
+        "assumption (document 004, article 48)",
+        vary="0 % to 100 %",
+    )
+    receipt: Seconds = param(
+        "8 s", "mean time until a notification's receipt", "assumption", vary="3 s to 30 s"
+    )
+    receipt_share: Share = param(
+        "95 %", "responsible people from whom any receipt comes", "assumption", vary="80 % to 100 %"
+    )
+    turnout: Seconds = param(
+        "90 s",
+        "from the order to the vehicle moving",
+        "assumption; 80 s is NFPA 1710 for a fire crew",
+        vary="60 s to 180 s",
+    )
+    blocked: Share = param(
+        "5 %",
+        "venues whose passage is blocked when somebody comes",
+        "assumption (document 004, article 19)",
+        vary="0 % to 20 %",
+    )
+    blocked_delay: Seconds = param(
+        "3 min", "delay on foot past a blocked passage", "assumption", vary="1 min to 8 min"
+    )
+    keep_at_desk: int = param(
+        1,
+        "people who stay at the desk when others go out; 0: the last may leave",
+        "assumption",
+        vary="0 to 2",
+        least=0,
+    )
 
 
 class VehicleSettings(Settings):
@@ -138,44 +244,123 @@ class VehicleSettings(Settings):
 
     vans: int = param(2, "vans, ordinary traffic", "input", least=0)
     bikes: int = param(2, "electric bikes", "input", least=0)
-    bike_speed: Speed = param("20 km/h", "speed of a bike on the road's length", "assumption; GB 17761 allows 25 km/h", vary="15 km/h to 25 km/h")  # fmt: skip
-    walking_speed: Speed = param("5 km/h", "on foot, where no vehicle is left", "assumption", vary="4 km/h to 6 km/h")  # fmt: skip
+    bike_speed: Speed = param(
+        "20 km/h",
+        "speed of a bike on the road's length",
+        "assumption; GB 17761 allows 25 km/h",
+        vary="15 km/h to 25 km/h",
+    )
+    walking_speed: Speed = param(
+        "5 km/h", "on foot, where no vehicle is left", "assumption", vary="4 km/h to 6 km/h"
+    )
 
 
 class HelperSettings(Settings):
     """Grid workers, micro fire stations (4.9) and the fire brigade."""
 
-    grid_share: Share = param("70 %", "venues with a grid worker who gets confirmed alarms", "assumption", vary="0 % to 100 %")  # fmt: skip
-    grid_arrival: Seconds = param("8 min", "mean time of a grid worker to the scene", "assumption", vary="4 min to 20 min")  # fmt: skip
-    micro_share: Share = param("20 %", "venues near a micro fire station", "assumption", vary="0 % to 50 %")  # fmt: skip
-    micro_arrival: Seconds = param("5 min", "mean time of a micro fire station to the scene", "assumption", vary="3 min to 10 min")  # fmt: skip
-    brigade_processing: Seconds = param("60 s", "119's alarm handling before the brigade's order", "NFPA 1225: 90 % within 60 s", vary="30 s to 120 s")  # fmt: skip
-    brigade_turnout: Seconds = param("80 s", "turnout of the brigade", "NFPA 1710", vary="45 s to 120 s")  # fmt: skip
-    brigade_engines: int = param(2, "engines of each brigade station", "assumption", vary="1 to 4", least=1)  # fmt: skip
+    grid_share: Share = param(
+        "70 %",
+        "venues with a grid worker who gets confirmed alarms",
+        "assumption",
+        vary="0 % to 100 %",
+    )
+    grid_arrival: Seconds = param(
+        "8 min", "mean time of a grid worker to the scene", "assumption", vary="4 min to 20 min"
+    )
+    micro_share: Share = param(
+        "20 %", "venues near a micro fire station", "assumption", vary="0 % to 50 %"
+    )
+    micro_arrival: Seconds = param(
+        "5 min",
+        "mean time of a micro fire station to the scene",
+        "assumption",
+        vary="3 min to 10 min",
+    )
+    brigade_processing: Seconds = param(
+        "60 s",
+        "119's alarm handling before the brigade's order",
+        "NFPA 1225: 90 % within 60 s",
+        vary="30 s to 120 s",
+    )
+    brigade_turnout: Seconds = param(
+        "80 s", "turnout of the brigade", "NFPA 1710", vary="45 s to 120 s"
+    )
+    brigade_engines: int = param(
+        2, "engines of each brigade station", "assumption", vary="1 to 4", least=1
+    )
 
 
 class MaintenanceSettings(Settings):
     """Clause 6.5 and 8.1: what is repaired when, by whom and how long it takes."""
 
-    patience: Seconds = param("4 h", "an offline device gets this long to come back by itself before a trip", "assumption", vary="0 h to 24 h")  # fmt: skip
-    triage: Seconds = param("30 min", "until an operator has looked into an offline device and recorded it", "assumption", vary="5 min to 4 h")  # fmt: skip
-    battery_swap: Seconds = param("10 min", "changing a battery", "assumption", vary="5 min to 20 min")  # fmt: skip
-    repair: Seconds = param("30 min", "a repair or an exchange", "assumption", vary="15 min to 60 min")  # fmt: skip
-    cleaning: Seconds = param("15 min", "cleaning and testing a contaminated detector", "assumption", vary="10 min to 30 min")  # fmt: skip
-    inspection: Seconds = param("4 min", "planned test and cleaning of one device", "assumption", vary="2 min to 10 min")  # fmt: skip
-    exchange_share: Share = param("60 %", "repairs that need a spare device", "assumption", vary="30 % to 100 %")  # fmt: skip
-    period: Seconds = param("2 year", "between two planned tests and cleanings of a device", "GB 29837 as quoted second-hand (8.1)", vary="1 year to 3 year")  # fmt: skip
-    place: Metres = param("1 km", "side of the squares whose venues one trip serves together", "assumption", vary="0.5 km to 3 km")  # fmt: skip
-    trip_length: Seconds = param("3 h", "a trip takes no more work than this", "assumption", vary="1 h to 6 h")  # fmt: skip
-    by_duty: bool = param(False, "duty people do the maintenance where nobody has that role on duty", "policy")  # fmt: skip
+    patience: Seconds = param(
+        "4 h",
+        "an offline device gets this long to come back by itself before a trip",
+        "assumption",
+        vary="0 h to 24 h",
+    )
+    triage: Seconds = param(
+        "30 min",
+        "until an operator has looked into an offline device and recorded it",
+        "assumption",
+        vary="5 min to 4 h",
+    )
+    battery_swap: Seconds = param(
+        "10 min", "changing a battery", "assumption", vary="5 min to 20 min"
+    )
+    repair: Seconds = param(
+        "30 min", "a repair or an exchange", "assumption", vary="15 min to 60 min"
+    )
+    cleaning: Seconds = param(
+        "15 min",
+        "cleaning and testing a contaminated detector",
+        "assumption",
+        vary="10 min to 30 min",
+    )
+    inspection: Seconds = param(
+        "4 min", "planned test and cleaning of one device", "assumption", vary="2 min to 10 min"
+    )
+    exchange_share: Share = param(
+        "60 %", "repairs that need a spare device", "assumption", vary="30 % to 100 %"
+    )
+    period: Seconds = param(
+        "2 year",
+        "between two planned tests and cleanings of a device",
+        "GB 29837 as quoted second-hand (8.1)",
+        vary="1 year to 3 year",
+    )
+    place: Metres = param(
+        "1 km",
+        "side of the squares whose venues one trip serves together",
+        "assumption",
+        vary="0.5 km to 3 km",
+    )
+    trip_length: Seconds = param(
+        "3 h", "a trip takes no more work than this", "assumption", vary="1 h to 6 h"
+    )
+    by_duty: bool = param(
+        False, "duty people do the maintenance where nobody has that role on duty", "policy"
+    )
 
 
 class SpareSettings(Settings):
     """The stock of one device kind, or of batteries (5.2.9)."""
 
-    share: Share = param("1 %", "stock at the start and after an order, as share of the devices", "assumption", vary="0.3 % to 5 %")  # fmt: skip
-    reorder_share: Share = param("50 %", "an order is placed when this share of the stock is left", "assumption", vary="20 % to 80 %")  # fmt: skip
-    lead_time: Seconds = param("14 d", "from the order to the delivery", "assumption", vary="3 d to 60 d")  # fmt: skip
+    share: Share = param(
+        "1 %",
+        "stock at the start and after an order, as share of the devices",
+        "assumption",
+        vary="0.3 % to 5 %",
+    )
+    reorder_share: Share = param(
+        "50 %",
+        "an order is placed when this share of the stock is left",
+        "assumption",
+        vary="20 % to 80 %",
+    )
+    lead_time: Seconds = param(
+        "14 d", "from the order to the delivery", "assumption", vary="3 d to 60 d"
+    )
 
 
 class CenterSettings(Settings):
@@ -183,8 +368,14 @@ class CenterSettings(Settings):
 
     lon: float | None = param(None, "longitude, WGS-84; the network's middle if absent", "input")
     lat: float | None = param(None, "latitude, WGS-84", "input")
-    area: str | None = param(None, "GeoJSON file with the center's area; else the whole district, or its part nearest to this center", "input")  # fmt: skip
-    site_radius: Metres = param("15 m", "from the center's middle to its boundary (5.1.2)", "assumption", vary="5 m to 50 m")  # fmt: skip
+    area: str | None = param(
+        None,
+        "GeoJSON file with the center's area; else the whole district, or its part nearest to this center",
+        "input",
+    )
+    site_radius: Metres = param(
+        "15 m", "from the center's middle to its boundary (5.1.2)", "assumption", vary="5 m to 50 m"
+    )
     roster: RosterSettings = Field(default_factory=RosterSettings)
     response: ResponseSettings = Field(default_factory=ResponseSettings)
     vehicles: VehicleSettings = Field(default_factory=VehicleSettings)
@@ -199,8 +390,16 @@ class CenterSettings(Settings):
         default_factory=dict,
         description="long-term wind rose: degrees the wind comes from, and its share (5.1.2)",
     )
-    complaints: float = param(2.0, "complaints a year that are upheld, per 20,000 points", "assumption", vary="0 to 6", least=0)  # fmt: skip
-    renewal: Share = param("93 %", "contracts renewed at their end (D.1)", "assumption", vary="80 % to 100 %")  # fmt: skip
+    complaints: float = param(
+        2.0,
+        "complaints a year that are upheld, per 20,000 points",
+        "assumption",
+        vary="0 to 6",
+        least=0,
+    )
+    renewal: Share = param(
+        "93 %", "contracts renewed at their end (D.1)", "assumption", vary="80 % to 100 %"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> CenterSettings:

@@ -1,0 +1,107 @@
+"""Cases: the alarm core at work in virtual time.
+
+A :class:`Cases` feeds every venue's events to the pure lifecycle of :mod:`twin.alarmcore`, writes
+its records into the log, and hands :class:`~twin.alarmcore.events.Attend` and the other requests
+to the center. Receipts, deadlines and arrivals of helpers that lie in the future wait here and
+are fed in at their own times, before anything later happens at that venue.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import Any
+
+from twin.alarmcore.events import (
+    Attend,
+    DeadlineDue,
+    Decision,
+    Event,
+    Notify,
+    Record,
+    SendConfirmed,
+    SetDeadline,
+)
+from twin.alarmcore.lifecycle import Rules, VenueState, step
+from twin.log import LogWriter
+
+
+class Cases:
+    """The states of all venues of a center, and the log of what became of their alarms.
+
+    Parameters
+    ----------
+    center : its name, the subject of records about the center itself.
+    venues : ids of the venues.
+    responsible : number of responsible people of each venue.
+    rules : of the alarm core.
+    log : where records go.
+    on_request : called with (venue, decision, now) for Attend, Notify and SendConfirmed.
+    """
+
+    def __init__(
+        self,
+        center: str,
+        venues: list[str],
+        responsible: list[int],
+        rules: Rules,
+        log: LogWriter,
+        on_request: Callable[[int, Attend | Notify | SendConfirmed, float], None],
+    ) -> None:
+        self._center = center
+        self._rules = rules
+        self._log = log
+        self._on_request = on_request
+        self.states = [VenueState(v, n) for v, n in zip(venues, responsible, strict=True)]
+        self._later: dict[int, list[tuple[float, int, Event]]] = {}
+        self._count = 0
+
+    def feed(self, venue: int, event: Event, now: float) -> None:
+        """Something happened at a venue; what was due there before comes first."""
+        if venue in self._later:
+            self.settle(venue, now)
+        self._step(venue, event, now)
+
+    def later(self, venue: int, at: float, event: Event) -> None:
+        """Something will happen at a venue."""
+        self._count += 1
+        heapq.heappush(self._later.setdefault(venue, []), (at, self._count, event))
+
+    def settle(self, venue: int, now: float) -> None:
+        """Feeds in what was due at a venue up to now."""
+        queue = self._later.get(venue)
+        while queue and queue[0][0] <= now:
+            at, _, event = heapq.heappop(queue)
+            self._step(venue, event, at)
+        if not queue:
+            self._later.pop(venue, None)
+
+    def settle_all(self, now: float) -> None:
+        """Feeds in everything that was due up to now, at the end of a run."""
+        for venue in sorted(self._later):
+            self.settle(venue, now)
+
+    def _step(self, venue: int, event: Event, now: float) -> None:
+        self.states[venue], decisions = step(self.states[venue], event, now, self._rules)
+        for decision in decisions:
+            self._carry_out(venue, decision, now)
+
+    def _carry_out(self, venue: int, decision: Decision, now: float) -> None:
+        kind: Any = type(decision)
+        if kind is Record:
+            row: Any = decision
+            self._log.row(
+                now,
+                row.kind,
+                row.subject or self._center,
+                alarm=row.alarm,
+                message=row.message,
+                value=row.value,
+                text=row.text,
+            )
+        elif kind is SetDeadline:
+            deadline: Any = decision
+            self.later(venue, deadline.at, DeadlineDue(deadline.alarm, deadline.name))
+        elif kind in (Attend, Notify, SendConfirmed):
+            request: Any = decision
+            self._on_request(venue, request, now)

@@ -1,0 +1,73 @@
+"""The stock of spare devices and batteries: reorder point and lead time (5.2.9)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from math import ceil
+from typing import Any
+
+import simpy
+from simpy.events import Event
+
+from twin.center.settings import SpareSettings
+from twin.log import LogWriter
+from twin.terms import Kind
+
+BATTERIES = "battery"
+"""The part that a battery change takes."""
+
+
+class Spares:
+    """The center's stock; an order brings a part back to its full stock.
+
+    Parameters
+    ----------
+    env, log, settings : the center's.
+    devices : number of devices of each kind, and of battery devices under :data:`BATTERIES`.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        log: LogWriter,
+        settings: SpareSettings,
+        devices: Mapping[str, int],
+    ) -> None:
+        self.env = env
+        self.log = log
+        self.settings = settings
+        self.full = {part: max(1, ceil(settings.share * n)) for part, n in devices.items()}
+        self.stock = dict(self.full)
+        self._arrives: dict[str, float] = {}
+
+    def use(self, part: str, device: str) -> bool:
+        """Takes one from the stock for a device; False where there is none."""
+        if self.stock[part] == 0:
+            self.log.row(self.env.now, Kind.SPARE_MISSING, device, text=part)
+            return False
+        self.stock[part] -= 1
+        self.log.row(
+            self.env.now, Kind.SPARE_USED, device, value=float(self.stock[part]), text=part
+        )
+        reorder_at = self.settings.reorder_share * self.full[part]
+        if part not in self._arrives and self.stock[part] <= reorder_at:
+            self._order(part)
+        return True
+
+    def expected(self, part: str) -> float:
+        """When the next delivery of a part that is out of stock comes."""
+        return self._arrives[part]
+
+    def _order(self, part: str) -> None:
+        number = self.full[part] - self.stock[part]
+        self._arrives[part] = self.env.now + self.settings.lead_time
+        self.log.row(self.env.now, Kind.SPARE_ORDERED, part, value=float(number))
+        self.env.process(self._delivery(part, number))
+
+    def _delivery(self, part: str, number: int) -> Generator[Event, Any, None]:
+        yield self.env.timeout(self.settings.lead_time)
+        del self._arrives[part]
+        self.stock[part] += number
+        self.log.row(self.env.now, Kind.SPARE_RECEIVED, part, value=float(number))
+        if self.stock[part] <= self.settings.reorder_share * self.full[part]:
+            self._order(part)
