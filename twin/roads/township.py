@@ -1,7 +1,7 @@
 """The built-in township: a plausible plain township of southern Jiangsu, the same every time.
 
-About 14 km across with an irregular boundary, corners of which lie more than 8 km from the market
-town: neither trivially inside nor outside the radius of 5.1.1. A motorway with two interchanges, a
+About 14 km across with an irregular boundary, whose corners lie about 8 km from the market town:
+neither trivially inside nor outside the radius of 5.1.1. A motorway with two interchanges, a
 river with three bridges, a market town, villages strung along lanes, an industrial park, two
 chemical plants, three filling stations, one fire station and hydrants. Names are generic; the place
 does not exist.
@@ -36,11 +36,11 @@ _SPACING = 120.0
 _FIELD_SPACING = 220.0
 
 BOUNDARY: Line = [
-    (-6300, 5300), (-5100, 5650), (-3900, 5200), (-2600, 6100), (-900, 6750), (700, 6500),
-    (2100, 6900), (3300, 6100), (4700, 6350), (6000, 6150), (6350, 4800), (5700, 3600),
-    (6500, 2300), (7150, 900), (6700, -700), (7000, -2300), (6100, -3500), (6250, -4900),
+    (-6100, 5200), (-5100, 5650), (-3900, 5200), (-2600, 6100), (-900, 6750), (700, 6500),
+    (2100, 6900), (3300, 6100), (4700, 6350), (5400, 5850), (6300, 4700), (5700, 3600),
+    (6500, 2300), (7150, 900), (6700, -700), (7000, -2300), (6100, -3500), (6100, -4800),
     (4800, -5600), (3100, -5400), (1900, -6500), (200, -6900), (-1500, -6200), (-2900, -6500),
-    (-4200, -5700), (-5700, -5900), (-6100, -4300), (-7000, -3200), (-6600, -1500),
+    (-4200, -5700), (-5600, -5600), (-6100, -4300), (-7000, -3200), (-6600, -1500),
     (-7200, 200), (-6700, 1900), (-7000, 3700),
 ]  # fmt: skip
 
@@ -122,7 +122,7 @@ def township() -> RawMap:
     draw(motorway)
     draw(_at_grade(_streets(boundary, river) + ramps))
     places = np.array(list(nodes), float)
-    lon, lat = local(*places.T, inverse=True)
+    lon, lat = local(places[:, 0], places[:, 1], inverse=True)
     raw = RawMap(
         "built-in township",
         "built-in township",
@@ -138,7 +138,8 @@ def township() -> RawMap:
 
 
 def _degrees(line: Line) -> Floats:
-    lon, lat = projection(*ORIGIN)(*np.array(line, float).T, inverse=True)
+    points = np.array(line, float)
+    lon, lat = projection(*ORIGIN)(points[:, 0], points[:, 1], inverse=True)
     return np.round(np.column_stack([lon, lat]), 7)
 
 
@@ -321,10 +322,8 @@ def _village(
     import shapely
 
     angle = np.radians(bearing)
-    along, across = (
-        np.array([np.cos(angle), np.sin(angle)]),
-        np.array([-np.sin(angle), np.cos(angle)]),
-    )
+    along = np.array([np.cos(angle), np.sin(angle)])
+    across = np.array([-along[1], along[0]])
     middle = np.array([x, y])
 
     def at(u: float, v: float) -> tuple[float, float]:
@@ -344,8 +343,7 @@ def _village(
         lanes.append(([at(float(u), low - 45 * ((number + 1) % 2)), at(float(u), end)],
                       _tags("residential" if number % 2 else "service")))  # fmt: skip
     for u in (-half, half):
-        end = at(u * (1.0 if rows > 1 else 0.98), offsets[0])
-        lane = shapely.shortest_line(shapely.Point(end), roads)
+        lane = shapely.shortest_line(shapely.Point(at(u, offsets[0])), roads)
         if lane.length > 5:
             lanes.append((list(lane.coords), _tags("unclassified")))
     return lanes
