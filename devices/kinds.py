@@ -436,14 +436,19 @@ def with_overrides(
                     f'devices.{kind_name}: unknown setting "{name}"; known are {", ".join(known)}'
                 )
             most = known[name].most
+            positive = name in _OF_THE_KIND
             if (
                 isinstance(value, bool)
                 or not isinstance(value, (int, float))
                 or not math.isfinite(value)
                 or not 0 <= value <= most
+                or (positive and value == 0)
             ):
                 upto = f"from 0 to {most:g}" if math.isfinite(most) else "of at least 0"
-                raise ValueError(f"devices.{kind_name}.{name}: {value!r} is not a number {upto}")
+                expected = "above 0" if positive else upto
+                raise ValueError(
+                    f"devices.{kind_name}.{name}: {value!r} is not a number {expected}"
+                )
         own = {k: v for k, v in numbers.items() if k in _OF_THE_KIND}
         result[kind_name] = dataclasses.replace(
             kind,
