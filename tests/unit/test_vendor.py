@@ -217,6 +217,11 @@ def test_a_vendor_hands_on_when_it_is_back(times: list[int], gaps: list[tuple[in
     assert through_outages(times, start, end).tolist() == expected
 
 
+def test_an_outage_includes_its_beginning_and_not_its_end() -> None:
+    start, end = np.array([5.0, 9.0]), np.array([6.0, 12.0])
+    assert through_outages([4.9, 5.0, 6.0, 9.0], start, end).tolist() == [4.9, 6.0, 6.0, 12.0]
+
+
 bounds = st.one_of(st.integers(0, 40), st.just(math.inf))
 
 
