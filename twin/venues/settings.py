@@ -69,8 +69,8 @@ class VenueSettings(Settings):
         vary="1 to 10",
         least=0,
     )
-    answer: dict[str, Share] = param(
-        dict.fromkeys(VENUE_KIND_NAMES, "75 %"),
+    answer: Annotated[dict[str, Share], _over(_ANSWER)] = param(
+        _ANSWER,
         "odds that a responsible person answers the telephone, by venue kind",
         "assumption",
         vary="50 % to 95 %",
