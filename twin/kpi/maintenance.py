@@ -27,14 +27,15 @@ TICKETS = tuple(Ticket)
 @dataclass(frozen=True)
 class TicketKpis:
     """Tickets of one kind: opened, closed, late (missed their deadline), pending (still open with
-    the deadline ahead, or without one), without their finding, and hours from opening to closing
-    (as :class:`Quantiles`, in seconds)."""
+    the deadline ahead, or without one), without their finding, late or without their finding (unmet),
+    and the time from opening to closing."""
 
     opened: int
     closed: int
     late: int
     pending: int
     without_finding: int
+    unmet: int
     duration: Quantiles
 
 
@@ -115,6 +116,7 @@ def maintenance_kpis(rows: Rows, offline: Intervals) -> MaintenanceKpis:
             late=int((mine & late).sum()),
             pending=int((mine & pending).sum()),
             without_finding=int((mine & without).sum()),
+            unmet=int((mine & unmet).sum()),
             duration=quantiles(took[mine & ticket.closed] / MICROSECONDS),
         )
     decided = np.isfinite(limit) & ~pending

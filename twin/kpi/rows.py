@@ -342,13 +342,12 @@ class Steps:
 
 def steps(period: Period, *families: Intervals) -> Steps:
     """How many intervals of each family are open, over the period."""
-    times = [period.month_edges]
-    for family in families:
-        times += [family.start_us, family.end_us]
-    edges = np.unique(np.concatenate(times))
-    counts = []
-    for family in families:
-        change = np.bincount(np.searchsorted(edges, family.start_us), minlength=len(edges))
-        change -= np.bincount(np.searchsorted(edges, family.end_us), minlength=len(edges))
-        counts.append(np.cumsum(change)[:-1])
+    bounds = [(np.sort(family.start_us), np.sort(family.end_us)) for family in families]
+    edges = np.sort(np.concatenate([period.month_edges, *(end for both in bounds for end in both)]))
+    edges = edges[np.concatenate([[True], edges[1:] != edges[:-1]])]
+    counts = [
+        np.searchsorted(start, edges[:-1], side="right")
+        - np.searchsorted(end, edges[:-1], side="right")
+        for start, end in bounds
+    ]
     return Steps(edges, np.diff(edges) / MICROSECONDS, period.month_of(edges[:-1]), tuple(counts))
