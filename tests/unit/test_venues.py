@@ -204,6 +204,7 @@ def test_venues_stand_beside_streets_within_the_area() -> None:
     ends = np.stack([np.column_stack([GRID.x[n], GRID.y[n]]) for n in (GRID.start, GRID.end)], 1)
     off = distance(points(venues.x, venues.y), multilinestrings(linestrings(ends)))
     assert off.max() <= 40.001
+    assert np.mean(off < 7.99) < 0.15  # those near a cross street
     assert contains_xy(GRID.boundary.buffer(40), venues.x, venues.y).all()
     d = np.hypot(GRID.x[venues.node] - venues.x, GRID.y[venues.node] - venues.y)
     np.testing.assert_allclose(d, venues.road_offset_m)
