@@ -296,7 +296,7 @@ def test_ten_times_the_nuisance_keeps_the_same_luck() -> None:
     base = overridden(population(n=3000), contamination_gain=0, nuisance_factor=20)
     few = sample(base, Streams(11), YEAR)
     many = sample(overridden(base, nuisance_factor=200), Streams(11), YEAR)
-    assert one(few, Happening.ALARM, "cooking").round.max() > 2  # later rounds are compared, too
+    assert one(few, Happening.ALARM, "cooking").round.max() > 1  # later rounds are compared, too
     for o in few:
         if o.what == Happening.ALARM and o.cause in NUISANCE_CAUSES:
             times, faster = keyed(o), keyed(one(many, o.what, o.cause))
