@@ -125,11 +125,12 @@ def read_graphml(path: Path) -> RawMap:
     ValueError
         If it is not a GraphML file of osmnx.
     """
+    import networkx as nx
     import osmnx
 
     try:
         graph = osmnx.load_graphml(path)
-    except (SyntaxError, KeyError, ValueError, AttributeError, TypeError) as error:
+    except (SyntaxError, LookupError, ValueError, TypeError, nx.NetworkXError) as error:
         raise ValueError(
             f"{path}: not a GraphML file that osmnx saved with save_graphml ({error})"
         ) from error
@@ -205,7 +206,7 @@ def read_place(place: str) -> RawMap:
             f"roads.place = {place!r}: OpenStreetMap cannot be reached; give a downloaded map as "
             "roads.file instead"
         ) from error
-    except (ValueError, TypeError, osmnx._errors.InsufficientResponseError) as error:
+    except (ValueError, TypeError) as error:
         raise ValueError(
             f"roads.place = {place!r}: not found as an area with roads ({error}); write it as "
             "OpenStreetMap does, for example 'Lingkou, Danyang, China'"

@@ -66,13 +66,13 @@ class TravelTimes:
         -------
         array (sources, nodes), s; inf where no road leads.
         """
-        return self._times(self._graph(self._pattern_of(hour), engine), sources, engine)
+        return self._times(self._graph(self.pattern(hour), engine), sources, engine)
 
     def seconds_to(
         self, targets: ArrayLike, hour: int | None = None, engine: bool = False
     ) -> Floats:
         """Time from every node to each target; as :meth:`seconds`, array (targets, nodes)."""
-        graph = self._graph(self._pattern_of(hour), engine)
+        graph = self._graph(self.pattern(hour), engine)
         return self._times(csr_array(graph.T), targets, engine)
 
     def metres(self, sources: ArrayLike) -> Floats:
@@ -122,14 +122,15 @@ class TravelTimes:
 
     def hour_factor(self, hour: int) -> float:
         """Mean slow-down of ordinary traffic in that hour, weighted by road length, at least 1."""
-        pattern = self._pattern_of(hour)
+        pattern = self.pattern(hour)
         if pattern == _FREE_FLOW:
             return 1.0
         factor = self._slowdown[pattern][self.network.road_class]
         use = ~self.network.contraflow
         return float(np.average(factor[use], weights=self.network.length[use]))
 
-    def _pattern_of(self, hour: int | None) -> int:
+    def pattern(self, hour: int | None) -> int:
+        """The congestion pattern of an hour; hours of one pattern have the same times."""
         if hour is None:
             return _FREE_FLOW
         if not 0 <= hour < HOURS_OF_WEEK:

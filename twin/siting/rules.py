@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 BOUNDARY_STEP_M = 500.0
-"""Spacing of the points on the area's boundary (assumption: a tenth of a minute's uncertainty)."""
+"""Spacing of points on the area's boundary (assumption: 250 m either way is 20 s of driving)."""
 
 NEAR_ROAD_M = 300.0
 """A boundary point within this of a road is where traffic meets the edge (assumption)."""
