@@ -125,9 +125,10 @@ def clause_9_2(evidence: Evidence) -> list[Finding]:
 def clause_9_3(evidence: Evidence) -> list[Finding]:
     """At least five responsible people can be notified, in every unit."""
     rows = evidence.rows
+    channels = _channels(evidence)
     at = rows.at(Kind.VENUE)
     if not len(at):
-        return [no_rows("9.3", "venue", item="responsible_people")]
+        return [channels, no_rows("9.3", "venue", item="responsible_people")]
     people = rows.log.value[at]
     few = int((~(people >= RESPONSIBLE_PEOPLE)).sum())  # an empty number is too few, too
     least = int(people[people == people].min()) if (people == people).any() else 0
@@ -140,6 +141,7 @@ def clause_9_3(evidence: Evidence) -> list[Finding]:
         + (f"（{first[0]}等）" if few else ""),
     )
     return [
+        channels,
         judged(
             "9.3",
             few == 0,
@@ -147,8 +149,18 @@ def clause_9_3(evidence: Evidence) -> list[Finding]:
             item="responsible_people",
             margin=Text(f"{gap:+d} people at the least", f"最少{gap:+d}人"),
             margin_value=float(gap),
-        )
+        ),
     ]
+
+
+def _channels(evidence: Evidence) -> Finding:
+    """Voice, SMS or app: by the checklist, or by the receipts in the log."""
+    rows = evidence.rows
+    if "9.3.channels" in evidence.checklist or not rows.has(Kind.NOTIFIED):
+        return ticked(evidence, "9.3", item="channels")
+    words = rows.texts(rows.at(Kind.NOTIFIED))
+    shown = ", ".join(f"{word} {words.count(word)}" for word in sorted(set(words)))
+    return judged("9.3", True, Text(f"receipts: {shown}", f"回执：{shown}"), item="channels")
 
 
 def clause_10(evidence: Evidence) -> list[Finding]:

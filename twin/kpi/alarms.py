@@ -2,8 +2,8 @@
 
 Definitions that the standard leaves open, as this project reads them:
 
-- A *message* is verified by the verification of its alarm that ends after it came. A message of a
-  device that was disabled when it came is counted apart.
+- A *message* is verified by the verification of its alarm that ends after it came. A message that
+  came after it, of a device that the center had disabled by then, is counted apart.
 - An alarm is *handled* when at least one responsible person was notified within 1 min of receipt,
   somebody (other than the brigade) was on scene within 15 min of the order where people were sent
   or had to be sent because nobody was reached, and its record is closed.
@@ -240,14 +240,14 @@ def alarm_kpis(rows: Rows, devices: Registry, disabled: Intervals) -> AlarmKpis:
     next_verified = chains.next_row(verified_at, fire_rows, alarm)
     verified = next_verified < len(log)
     waiting = np.where(verified, log.time[np.minimum(next_verified, len(log) - 1)], NEVER) - time
-    under_way = chains.previous_row(responded_at, fire_rows, alarm) > chains.previous_row(
-        verified_at, fire_rows, alarm
-    )  # somebody is at it already: a message that joins is responded to as it comes
+    before = chains.previous_row(verified_at, fire_rows, alarm)
+    # where somebody is at it already, a message that joins is responded to as it comes
+    under_way = chains.previous_row(responded_at, fire_rows, alarm) > before
     next_responded = chains.next_row(responded_at, fire_rows, alarm)
     seen = next_responded < len(log)
     response = np.where(seen, log.time[np.minimum(next_responded, len(log) - 1)], NEVER) - time
     response[under_way] = 0
-    apart = covered(disabled, device, time, time) & ~verified
+    apart = covered(disabled, device, time, time) & ~verified & (before >= 0)
     pending = ~verified & (end - time < _us(VERIFICATION_S)) & ~apart
     decided = ~pending & ~apart
     late_verified = decided & (waiting > _us(VERIFICATION_S))
@@ -258,7 +258,7 @@ def alarm_kpis(rows: Rows, devices: Registry, disabled: Intervals) -> AlarmKpis:
     annotated_row = chains.last(rows.at(Kind.ANNOTATED))
     meaning = np.full(len(log.text.words) + 1, -1, np.int8)
     for number, word in enumerate(ANNOTATIONS):
-        meaning[log.text.code(word)] = number
+        meaning[rows.text_code(word)] = number
     meaning[-1] = -1  # where words that do not occur ended up
     annotation = meaning[np.where(annotated_row >= 0, log.text.codes[annotated_row], -1)]
     test = annotation == ANNOTATIONS.index(Annotation.TEST)
@@ -271,7 +271,7 @@ def alarm_kpis(rows: Rows, devices: Registry, disabled: Intervals) -> AlarmKpis:
     withdrawn_rows = rows.at(Kind.STOOD_DOWN)
     withdrawn_row = chains.last(withdrawn_rows)
     arrivals = rows.at(Kind.ON_SCENE)
-    ours = arrivals[~np.isin(log.text.codes[arrivals], [log.text.code("brigade")])]
+    ours = arrivals[~np.isin(log.text.codes[arrivals], [rows.text_code("brigade")])]
     there = chains.first(ours)
     unreached_rows = rows.where_text(verified_at, Verification.NOBODY_REACHED)
     unreached = chains.first(unreached_rows)

@@ -93,7 +93,7 @@ def registry(rows: Rows) -> Registry:
 def _facts(texts: list[str]) -> list[Mapping[str, object]]:
     """The JSON objects of these texts; read in one go, which is three times as fast."""
     try:
-        facts = json.loads(f"[{','.join(texts)}]")
+        facts: list[Mapping[str, object]] = json.loads(f"[{','.join(texts)}]")
     except json.JSONDecodeError:
         facts = []
     if len(facts) == len(texts) and all(isinstance(fact, dict) for fact in facts):

@@ -27,8 +27,8 @@ TICKETS = tuple(Ticket)
 @dataclass(frozen=True)
 class TicketKpis:
     """Tickets of one kind: opened, closed, late (missed their deadline), pending (still open with
-    the deadline ahead, or without one), without their finding, late or without their finding (unmet),
-    and the time from opening to closing."""
+    the deadline ahead, or without one), without their finding, unmet (late or without their
+    finding), and the time from opening to closing."""
 
     opened: int
     closed: int
@@ -81,7 +81,7 @@ def maintenance_kpis(rows: Rows, offline: Intervals) -> MaintenanceKpis:
     size = len(TICKETS)
     number = np.full(len(log.text.words) + 1, -1, np.int64)
     for place, word in enumerate(TICKETS):
-        number[log.text.code(word)] = place
+        number[rows.text_code(word)] = place
     number[-1] = -1
 
     def of_kind(kind: Kind) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
@@ -123,12 +123,17 @@ def maintenance_kpis(rows: Rows, offline: Intervals) -> MaintenanceKpis:
     concerned = np.unique(device[decided])
     failed = np.unique(device[decided & unmet])
     month = period.month_of(ticket.start_us)
-    timely = []
-    for place in range(len(period.months)):
-        mine = decided & (month == place)
-        some = len(np.unique(device[mine]))
-        bad = len(np.unique(device[mine & unmet]))
-        timely.append(float(maintenance_timeliness(some - bad, some)))
+    names = np.int64(len(log.subject.words))
+    some, bad = (
+        np.bincount(
+            np.unique(month[of] * names + device[of]) // names, minlength=len(period.months)
+        )
+        for of in (decided, decided & unmet)
+    )
+    timely = [
+        float(maintenance_timeliness(n - b, n))
+        for n, b in zip(some.tolist(), bad.tolist(), strict=True)
+    ]
     low = intervals(
         rows, rows.at(Kind.LOW_BATTERY, view=View.PLATFORM), rows.at(Kind.BATTERY_CHANGED)
     )

@@ -124,6 +124,7 @@ class Rows:
         self._order = np.argsort(self.log.kind, kind="stable")
         counts = np.bincount(self.log.kind, minlength=len(KINDS))
         self._bounds = np.concatenate([[0], np.cumsum(counts)])
+        self._codes = {word: code for code, word in enumerate(self.log.text.words)}
         self.period = period_of(self)
 
     def at(self, *kinds: Kind, view: View | None = None) -> NDArray[np.intp]:
@@ -140,6 +141,10 @@ class Rows:
     def has(self, *kinds: Kind, view: View | None = None) -> bool:
         """Whether the log holds any row of these kinds."""
         return len(self.at(*kinds, view=view)) > 0
+
+    def text_code(self, word: str) -> int:
+        """The code of a text, -1 where it does not occur."""
+        return self._codes.get(word, -1)
 
     def has_view(self, view: View) -> bool:
         """Whether the log holds any row of this view."""
@@ -161,7 +166,7 @@ class Rows:
 
     def where_text(self, rows: NDArray[np.intp], *words: str) -> NDArray[np.intp]:
         """Those of these rows whose text is one of the words."""
-        codes = [self.log.text.code(word) for word in words]
+        codes = [self.text_code(word) for word in words]
         return rows[np.isin(self.log.text.codes[rows], codes)]
 
 
@@ -259,10 +264,11 @@ def _last_before(table: Intervals, key: I64, time: I64) -> tuple[NDArray[np.intp
     origin = min(int(table.start_us.min()), int(time.min()) if len(time) else 0)
     span = max(int(table.start_us.max()), int(time.max()) if len(time) else 0) - origin + 1
     # ordinal keys keep the product below 2^63: a year is 3e13 us, so 290,000 keys fit
-    names = np.unique(table.key)
+    begins = np.concatenate([[True], table.key[1:] != table.key[:-1]])
+    names = table.key[begins]
     place = np.clip(np.searchsorted(names, key), 0, len(names) - 1)
     known = names[place] == key
-    ordered = np.searchsorted(names, table.key) * span + (table.start_us - origin)
+    ordered = (np.cumsum(begins) - 1) * span + (table.start_us - origin)
     found = np.searchsorted(ordered, place * span + (time - origin), side="right") - 1
     inside = np.clip(found, 0, None)
     return inside, known & (found >= 0) & (table.key[inside] == key)
