@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.roads.network import Feature, RoadNetwork
-from twin.roads.travel import TravelTimes
-
 if TYPE_CHECKING:
     from shapely import Polygon
+
+    from twin.roads.network import Feature, RoadNetwork
+    from twin.roads.travel import TravelTimes
 
 Floats = NDArray[np.float64]
 
