@@ -194,6 +194,27 @@ def test_a_message_of_a_disabled_device_is_apart() -> None:
     assert alarms.strict_verification_rate == pytest.approx(1 / 3)
 
 
+def test_a_message_after_the_device_is_enabled_again_counts() -> None:
+    story = Story()
+    story.device("d1")
+    story.alarm(1000.0, 1, close=900.0)
+    story.row(1200.0, Kind.DISABLED, "d1")
+    story.row(1250.0, Kind.ENABLED, "d1")
+    story.row(1300.0, Kind.FIRE_ALARM, "d1", message=2, alarm=1, value=1, text="fire")
+    alarms = story.kpis().alarms
+    assert (alarms.messages_disabled, alarms.messages, alarms.verified) == (0, 2, 1)
+
+
+def test_flags_of_a_device_that_is_gone_do_not_count() -> None:
+    story = Story()
+    story.device("d1")
+    story.device("d2")
+    story.row(10 * DAY, Kind.DEVICE_REMOVED, "d2")
+    story.row(20 * DAY, Kind.OFFLINE, "d2")
+    story.row(30 * DAY, Kind.ONLINE, "d2")
+    assert story.kpis().devices.online[View.PLATFORM].mean == 1.0
+
+
 def sent(story: Story, name: int, at: float, arrives: float | None, role: str = "center") -> None:
     story.alarm(at, name, outcome=Verification.NOBODY_REACHED, close=2000.0)
     story.row(at + 40.0, Kind.DISPATCHED, "p2", alarm=name, text="van")

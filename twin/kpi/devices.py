@@ -65,14 +65,18 @@ def registry(rows: Rows) -> Registry:
     code, first = np.unique(log.subject.codes[at], return_index=True)
     at = at[first]
     used, which = np.unique(log.text.codes[at], return_inverse=True)
-    facts = _facts([log.text.words[word] for word in used.tolist()])
-    kinds = tuple(sorted({str(fact.get("kind", "")) for fact in facts}))
-    number = {kind: place for place, kind in enumerate(kinds)}
-    kind = np.array([number[str(fact.get("kind", ""))] for fact in facts], np.intp)
-    fire = np.array([fact.get("category") == "fire" for fact in facts], bool)
-    conforms = np.array(
-        [int(bool(f["conforms"])) if "conforms" in f else -1 for f in facts], np.int8
+    facts = json_facts(
+        [log.text.words[word] for word in used.tolist()],
+        "device",
+        "kind, category, venue, vendor and conforms",
     )
+    names = [str(fact.get("kind", "")) for fact in facts]
+    kinds = tuple(sorted(set(names)))
+    number = {kind: place for place, kind in enumerate(kinds)}
+    kind = np.fromiter(map(number.__getitem__, names), np.intp, len(names))
+    fire = np.array([fact.get("category") == "fire" for fact in facts], bool)
+    stated = [int(bool(fact["conforms"])) if "conforms" in fact else -1 for fact in facts]
+    conforms = np.array(stated, np.int8)
     years = np.bincount(
         np.searchsorted(code, present.key),
         (present.end_us - present.start_us) / (YEAR_S * MICROSECONDS),
@@ -90,8 +94,14 @@ def registry(rows: Rows) -> Registry:
     )
 
 
-def _facts(texts: list[str]) -> list[Mapping[str, object]]:
-    """The JSON objects of these texts; read in one go, which is three times as fast."""
+def json_facts(texts: list[str], kind: str, keys: str) -> list[Mapping[str, object]]:
+    """The JSON objects of the texts of registry rows; read in one go, three times as fast.
+
+    Raises
+    ------
+    LogError
+        For a text that is no JSON object; ``kind`` and ``keys`` say what was expected.
+    """
     try:
         facts: list[Mapping[str, object]] = json.loads(f"[{','.join(texts)}]")
     except json.JSONDecodeError:
@@ -105,10 +115,9 @@ def _facts(texts: list[str]) -> list[Mapping[str, object]]:
             good = False
         if not good:
             raise LogError(
-                f"a device row's text is {text!r}; a JSON object with kind, category, venue, "
-                "vendor and conforms is expected"
+                f"a {kind} row's text is {text!r}; a JSON object with {keys} is expected"
             )
-    raise LogError("the texts of the device rows are not JSON objects")
+    raise LogError(f"the texts of the {kind} rows are not one JSON object each")
 
 
 @dataclass(frozen=True)
@@ -247,7 +256,7 @@ def device_kpis(
         log.subject.codes[rows.at(Kind.FAULT, view=view)] for view in (View.PLATFORM, View.TRUTH)
     )
     states = rows.at(Kind.OFFLINE, Kind.FAULT, Kind.DISABLED)
-    named = np.unique(log.subject.codes[states])
+    named = np.flatnonzero(np.bincount(log.subject.codes[states]))
     there = steps(rows.period, present, present[points]).counts
     return DeviceKpis(
         components=int(there[0][-1]),

@@ -120,8 +120,9 @@ def maintenance_kpis(rows: Rows, offline: Intervals) -> MaintenanceKpis:
             duration=quantiles(took[mine & ticket.closed] / MICROSECONDS),
         )
     decided = np.isfinite(limit) & ~pending
-    concerned = np.unique(device[decided])
-    failed = np.unique(device[decided & unmet])
+    concerned, failed = (
+        int(np.count_nonzero(np.bincount(device[of]))) for of in (decided, decided & unmet)
+    )
     month = period.month_of(ticket.start_us)
     names = np.int64(len(log.subject.words))
     some, bad = (
@@ -140,9 +141,9 @@ def maintenance_kpis(rows: Rows, offline: Intervals) -> MaintenanceKpis:
     closed, past = int(ticket.closed.sum()), int((~ticket.closed & late).sum())
     return MaintenanceKpis(
         tickets=tickets,
-        devices_concerned=len(concerned),
-        devices_in_time=len(concerned) - len(failed),
-        timeliness=float(maintenance_timeliness(len(concerned) - len(failed), len(concerned))),
+        devices_concerned=concerned,
+        devices_in_time=concerned - failed,
+        timeliness=float(maintenance_timeliness(concerned - failed, concerned)),
         completion=float(completion_rate(closed, closed + past)),
         battery_neglected=_neglected(ticket, low, Ticket.BATTERY, BATTERY_S),
         offline_neglected=_neglected(ticket, offline, Ticket.OFFLINE, OFFLINE_S),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from twin.kpi.devices import json_facts
 from twin.kpi.rows import Intervals, Rows, clip_to, intervals, steps
 from twin.log import MICROSECONDS
 from twin.standard import SHIFT_MIN
@@ -67,9 +67,9 @@ class StaffingKpis:
 def _people(rows: Rows) -> tuple[Person, ...]:
     at = rows.at(Kind.PERSON)
     hours = rows.log.value[at].tolist()
+    known = json_facts(rows.texts(at), "person", "role, trained and team")
     people = {}
-    for name, text, value in zip(rows.subjects(at), rows.texts(at), hours, strict=True):
-        facts = json.loads(text) if text else {}
+    for name, facts, value in zip(rows.subjects(at), known, hours, strict=True):
         people[name] = Person(
             name,
             str(facts.get("role", "")),
