@@ -7,7 +7,7 @@ or the device has come back by itself.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, isnan, nan
 from typing import Any, Protocol
@@ -69,6 +69,8 @@ class Condition(Protocol):
 class Maintenance:
     """The maintenance of one center.
 
+    ``offline_jobs`` collects device, opening and end of every offline ticket.
+
     Parameters
     ----------
     env, log, settings, people : the center's.
@@ -78,6 +80,7 @@ class Maintenance:
     condition : the devices as they truly are.
     spares : the stock.
     needs_spare : per device, whether its next repair is an exchange.
+    on_restored : called with (device, now) when somebody has put a device in order.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class Maintenance:
         condition: Condition,
         spares: Spares,
         needs_spare: Sequence[bool],
+        on_restored: Callable[[int, float], None],
     ) -> None:
         self.env = env
         self.log = log
@@ -106,6 +110,8 @@ class Maintenance:
         self.condition = condition
         self.spares = spares
         self.needs_spare = needs_spare
+        self.on_restored = on_restored
+        self.offline_jobs: list[tuple[int, float, float]] = []
         self.backlog = Backlog(square_of)
         self.work = {
             Ticket.BATTERY: settings.battery_swap,
@@ -149,6 +155,7 @@ class Maintenance:
         name = self.device_ids[job.device]
         if job.ticket is Ticket.OFFLINE:
             self.log.row(at, Kind.TICKET_FINDING, name, text=finding)
+            self.offline_jobs.append((job.device, job.received, at))
         self.log.row(at, Kind.TICKET_CLOSED, name, text=job.ticket.value)
         self.backlog.close(job)
 
@@ -156,7 +163,8 @@ class Maintenance:
         """At the end of a run: opens and closes what the platform has seen by then."""
         self.catch_up()
         for job in list(self.backlog.jobs.values()):
-            self._closed_by_itself(job)
+            if not self._closed_by_itself(job) and job.ticket is Ticket.OFFLINE:
+                self.offline_jobs.append((job.device, job.received, inf))
 
     def _closed_by_itself(self, job: Job) -> bool:
         """Closes the ticket of a device that has come back without anybody's help."""
@@ -300,6 +308,7 @@ class Maintenance:
         for other in jobs:
             self._close(other, now, self.condition.cause(device, other.ticket))
         self.condition.restore(device, now, battery=battery, exchanged=exchange)
+        self.on_restored(device, now)
         if battery:
             name = self.device_ids[device]
             self.log.row(now, Kind.BATTERY_CHANGED, name, value=nan)

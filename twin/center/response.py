@@ -24,6 +24,8 @@ from twin.alarmcore.events import (
     Attend,
     Close,
     ConfirmedSent,
+    DeviceDisabled,
+    DeviceEnabled,
     Dispatched,
     EmergencyCall,
     Evacuation,
@@ -77,15 +79,19 @@ class Message:
     annotation: Annotation
 
 
-class Sites(Protocol):
-    """What the center knows of its venues; every sequence has one entry per venue."""
+@dataclass(frozen=True)
+class Sites:
+    """What the center knows of its venues; every list has one entry per venue.
 
-    ids: Sequence[str]
-    place: Sequence[int]
-    responsible: Sequence[int]
-    video: Sequence[bool]
-    answer: Sequence[Sequence[float]]
-    """Odds that a responsible person answers, by hour of the day."""
+    ``place`` numbers its place for travel; ``answer`` has the odds that a responsible person
+    answers the telephone, by hour of the day.
+    """
+
+    ids: list[str]
+    place: list[int]
+    responsible: list[int]
+    video: list[bool]
+    answer: list[list[float]]
 
 
 class Brigade(Protocol):
@@ -154,7 +160,7 @@ class Response:
         self.brigade = brigade
         self.on_equipment_fault = on_equipment_fault
         self.cases = Cases(
-            center, list(sites.ids), list(sites.responsible), rules, log, self._request
+            center, sites.ids, sites.responsible, rules, log, self._request
         )
         self.open: dict[int, Case] = {}
         variance = log1p(self.times.call_cv**2)
@@ -176,6 +182,15 @@ class Response:
         self.cases.feed(
             message.venue, MessageReceived(message.id, device, message.category), self.env.now
         )
+
+    def disable(self, venue: int, device: int, reason: str) -> None:
+        """A device that gives false alarms by its own fault is disabled until it is repaired."""
+        self.cases.feed(venue, DeviceDisabled(self.device_ids[device], reason), self.env.now)
+
+    def enable(self, venue: int, device: int) -> None:
+        """A device has been put in order."""
+        if self.device_ids[device] in self.cases.states[venue].disabled:
+            self.cases.feed(venue, DeviceEnabled(self.device_ids[device]), self.env.now)
 
     def _request(self, venue: int, request: Attend | Notify | SendConfirmed, now: float) -> None:
         case = self.open[venue]

@@ -1,0 +1,61 @@
+"""Areas of centers: from a file, or the part of a district that is nearest to each site."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twin.roads.network import RoadNetwork
+
+if TYPE_CHECKING:
+    from shapely import Polygon
+
+
+def nearest_parts(district: Polygon, sites: Sequence[tuple[float, float]]) -> list[Polygon]:
+    """The part of the district that is nearer, in a straight line, to each site than to others.
+
+    Parameters
+    ----------
+    district : in metres.
+    sites : metres; all different.
+    """
+    from shapely import MultiPoint, Point, voronoi_polygons
+
+    if len(sites) == 1:
+        return [district]
+    cells = voronoi_polygons(MultiPoint(sites), extend_to=district.envelope).geoms
+    return [
+        next(cell for cell in cells if cell.covers(Point(site))).intersection(district)
+        for site in sites
+    ]
+
+
+def read_area(file: str, network: RoadNetwork) -> Polygon:
+    """A center's area from a GeoJSON file (WGS-84): its polygons together, in metres.
+
+    Raises
+    ------
+    ValueError
+        The file is missing, is not GeoJSON, or has no polygon.
+    """
+    import numpy as np
+    from shapely import transform, union_all
+    from shapely.geometry import shape
+
+    path = Path(file)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        features = data["features"] if data["type"] == "FeatureCollection" else [data]
+        shapes = [shape(f.get("geometry", f)) for f in features]
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: no such file; a center's area is a GeoJSON file") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: not a GeoJSON file of the area ({error})") from error
+    polygons = [s for s in shapes if s.geom_type in ("Polygon", "MultiPolygon")]
+    if not polygons:
+        raise ValueError(f"{path}: no polygon in the file; an area is one or more polygons")
+    return transform(
+        union_all(polygons), lambda c: np.stack(network.project(c[:, 0], c[:, 1]), axis=1)
+    )

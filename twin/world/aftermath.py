@@ -1,0 +1,409 @@
+"""What a run leaves to be written in one go: signals, states in all three views, surroundings.
+
+What a device did is known only after the run, because repairs decide how long it was down. The
+rows of whole populations are made here from arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devices import FIRE_CAUSES
+from twin.alarmcore.device_rules import ticket_deadline_s
+from twin.center.settings import CenterSettings
+from twin.log import LogWriter
+from twin.scenario import Scenario
+from twin.streams import Streams
+from twin.terms import Kind, Role, Ticket, View
+from twin.vendor.platform import merge_intervals
+from twin.venues.build import Fleet, Venues
+from twin.world.condition import Condition, Spans
+from twin.world.happenings import Happenings
+from twin.world.way import AREA_CAUSES, LOST_RADIO, LOST_VENDOR, Area, Outage, Way
+
+Floats: TypeAlias = NDArray[np.float64]
+Indices: TypeAlias = NDArray[np.int64]
+
+YEAR_S = 365.25 * 86400.0
+
+
+def write_aftermath(
+    log: LogWriter,
+    scenario: Scenario,
+    center: str,
+    venues: Venues,
+    fleet: Fleet,
+    way: Way,
+    happenings: Happenings,
+    condition: Condition,
+    offline_jobs: Sequence[tuple[int, float, float]],
+    streams: Streams,
+) -> None:
+    """Writes the rows that populations leave behind.
+
+    Parameters
+    ----------
+    offline_jobs : device, opening and end of the offline tickets that the center worked on.
+    """
+    settings = scenario.centers[center]
+    seconds = scenario.duration
+    spans = condition.spans()
+    area = way.area()
+    rows = _Rows(log, log.codes(fleet.ids), seconds)
+    _signals(log, rows, happenings, condition.unheard)
+    _fires(log, venues, happenings, condition.unheard, seconds)
+    _states(rows, way, happenings, condition, spans, area)
+    _area_tickets(rows, way, happenings, area, settings, offline_jobs)
+    _passing(rows, happenings, spans)
+    _outages(log, way, list(scenario.vendors), seconds)
+    _people(log, settings, venues, fleet, streams, seconds)
+
+
+class _Rows:
+    """Writes blocks of device rows, dropping what lies outside the period."""
+
+    def __init__(self, log: LogWriter, code: NDArray[np.int32], seconds: float) -> None:
+        self.log = log
+        self.code = code
+        self.seconds = seconds
+
+    def write(
+        self,
+        kind: Kind,
+        view: View,
+        device: Indices,
+        time: Floats,
+        text: str | Sequence[str] = "",
+        value: float | Floats = np.nan,
+        message: Indices | None = None,
+    ) -> None:
+        """One row per device and time; ``text`` for all, or one each."""
+        inside = time < self.seconds
+        codes = (
+            np.full(len(device), self.log.code(text))
+            if isinstance(text, str)
+            else self.log.codes(text)
+        )
+        self.log.block(
+            time[inside],
+            kind,
+            self.code[device[inside]],
+            view=view,
+            message=0 if message is None else message[inside],
+            value=value if isinstance(value, float) else value[inside],
+            text=codes[inside],
+        )
+
+    def interval(
+        self,
+        kinds: tuple[Kind, Kind],
+        view: View,
+        device: Indices,
+        start: Floats,
+        end: Floats,
+        text: str | Sequence[str] = "",
+    ) -> None:
+        """The rows of a state that begins and ends."""
+        self.write(kinds[0], view, device, start, text)
+        self.write(kinds[1], view, device, end)
+
+
+OFFLINE = (Kind.OFFLINE, Kind.ONLINE)
+FAULT = (Kind.FAULT, Kind.FAULT_CLEARED)
+
+
+def _signals(
+    log: LogWriter, rows: _Rows, happenings: Happenings, unheard: Mapping[int, str]
+) -> None:
+    """Every alarm that sounded, and those that never reached the platform."""
+    signals = happenings.signals
+    n = len(signals)
+    number = np.arange(1, n + 1)
+    silent = np.zeros(n, bool)
+    silent[[i for i, why in unheard.items() if why == "dead"]] = True
+    cut = np.zeros(n, bool)
+    cut[[i for i, why in unheard.items() if why != "dead"]] = True
+    text = [signals.causes[c] for c in signals.cause.tolist()]
+    sounded = np.flatnonzero(~silent)
+    rows.write(
+        Kind.SIGNAL,
+        View.TRUTH,
+        signals.device[sounded],
+        signals.signalled[sounded],
+        [text[i] for i in sounded.tolist()],
+        message=number[sounded],
+    )
+    for lost, where in (
+        (~np.isfinite(signals.arrival) & signals.by_radio, LOST_RADIO),
+        (~np.isfinite(signals.arrival) & ~signals.by_radio, LOST_VENDOR),
+        (cut, "offline"),
+    ):
+        at = np.flatnonzero(lost & ~silent)
+        rows.write(
+            Kind.MESSAGE_LOST,
+            View.TRUTH,
+            signals.device[at],
+            signals.signalled[at],
+            where,
+            message=number[at],
+        )
+
+
+def _fires(
+    log: LogWriter,
+    venues: Venues,
+    happenings: Happenings,
+    unheard: Mapping[int, str],
+    seconds: float,
+) -> None:
+    """Incipient fires, and those that a dead or offline device, or a lost telegram, missed."""
+    fires, signals = happenings.fires, happenings.signals
+    for number in range(len(fires.time)):
+        venue, start = venues.ids[int(fires.venue[number])], float(fires.time[number])
+        cause, fire = FIRE_CAUSES[int(fires.cause[number])], float(number + 1)
+        log.row(start, Kind.FIRE, venue, view=View.TRUTH, value=fire, text=cause)
+        own = np.flatnonzero(signals.fire == number)
+        heard = [
+            i for i in own.tolist() if np.isfinite(signals.arrival[i]) and i not in unheard
+        ]
+        if len(own) == 0 or heard:
+            continue
+        reasons = {unheard.get(i, "lost") for i in own.tolist()}
+        why = next(word for word in ("dead", "offline", "lost") if word in reasons)
+        at = min(float(signals.signalled[own].min()), seconds)
+        log.row(at, Kind.FIRE_MISSED, venue, view=View.TRUTH, value=fire, text=why)
+
+
+def _states(
+    rows: _Rows,
+    way: Way,
+    happenings: Happenings,
+    condition: Condition,
+    spans: Spans,
+    area: Area,
+) -> None:
+    """Offline and fault in all three views, low batteries in two."""
+    dead = spans.dead
+    device, start, end = spans.device[dead], spans.start[dead], spans.end[dead]
+    causes = [cause for cause, flag in zip(spans.cause, dead.tolist(), strict=True) if flag]
+    rows.interval(FAULT, View.TRUTH, device, start, end, causes)
+    _reported_faults(rows, condition, device, start, end)
+
+    device, start, end = spans.device[~dead], spans.start[~dead], spans.end[~dead]
+    visited = spans.visited[~dead]
+    truth = merge_intervals(
+        np.concatenate([device, area.device]),
+        np.concatenate([start, area.start]),
+        np.concatenate([end, area.end]),
+    )
+    rows.interval(OFFLINE, View.TRUTH, *truth)
+
+    reports = np.where(visited, end + way.registration[device], end)
+    heard = np.full(len(device), np.inf)
+    ended = np.isfinite(end)
+    heard[ended] = way.vendor_unflag(device[ended], reports[ended], visited[ended])
+    who = np.concatenate([device, area.device])
+    flag = way.vendor_flag(who, np.concatenate([start, area.start]))
+    unflag = np.concatenate([heard, area.heard])
+    false_device, false_flag, false_unflag = _false_flags(way, happenings, condition)
+    who = np.concatenate([who, false_device])
+    flag = np.concatenate([flag, false_flag])
+    unflag = np.concatenate([unflag, false_unflag])
+    real = flag < unflag
+    device, flag, unflag = merge_intervals(who[real], flag[real], unflag[real])
+    rows.interval(OFFLINE, View.VENDOR, device, flag, unflag)
+    known, gone = way.at_platform(device, flag), way.at_platform(device, unflag)
+    seen = known < gone
+    rows.interval(OFFLINE, View.PLATFORM, device[seen], known[seen], gone[seen])
+
+    low = condition.low_batteries + condition.unfinished_low_batteries()
+    device = np.array([d for d, _, _ in low], np.int64)
+    since = np.array([s for _, s, _ in low], np.float64)
+    rows.write(Kind.LOW_BATTERY, View.TRUTH, device, since)
+    rows.write(Kind.LOW_BATTERY, View.PLATFORM, device, way.state_known(device, since))
+
+
+def _false_flags(
+    way: Way, happenings: Happenings, condition: Condition
+) -> tuple[Indices, Floats, Floats]:
+    """Flags by lost heartbeats, ended by a visit where there was one."""
+    device, flag, unflag = happenings.false_flags
+    unflag = unflag.copy()
+    if condition.visited_flags:
+        known = way.at_platform(device, flag)
+        for i, key in enumerate(zip(device.tolist(), known.tolist(), strict=True)):
+            visit = condition.visited_flags.get(key)
+            if visit is not None:
+                unflag[i] = min(unflag[i], visit + way.registration[key[0]])
+    return device, flag, unflag
+
+
+def _reported_faults(
+    rows: _Rows, condition: Condition, device: Indices, start: Floats, end: Floats
+) -> None:
+    """Faults as the platform has them: from the report to the repair."""
+    ends: dict[int, list[tuple[float, float]]] = {}
+    for d, s, e in zip(device.tolist(), start.tolist(), end.tolist(), strict=True):
+        ends.setdefault(d, []).append((s, e))
+    reports = condition.fault_reports
+    who = np.array([d for d, _, _, _ in reports], np.int64)
+    known = np.array([k for _, k, _, _ in reports], np.float64)
+    until = np.array(
+        [next((e for s, e in ends[d] if s == since), np.inf) for d, _, since, _ in reports]
+    )
+    seen = known < until
+    texts = [text for (_, _, _, text), s in zip(reports, seen.tolist(), strict=True) if s]
+    rows.interval(FAULT, View.PLATFORM, who[seen], known[seen], until[seen], texts)
+
+
+def _area_tickets(
+    rows: _Rows,
+    way: Way,
+    happenings: Happenings,
+    area: Area,
+    settings: CenterSettings,
+    offline_jobs: Sequence[tuple[int, float, float]],
+) -> None:
+    """Offline tickets that end without a visit: outages of surroundings, short false flags."""
+    upkeep = settings.maintenance
+    flag = way.vendor_flag(area.device, area.start)
+    known, back = way.at_platform(area.device, flag), way.at_platform(area.device, area.heard)
+    device, false_flag, false_unflag = happenings.false_flags
+    false_known = way.at_platform(device, false_flag)
+    short = false_unflag - false_known <= upkeep.patience
+    device = np.concatenate([area.device, device[short]])
+    known = np.concatenate([known, false_known[short]])
+    back = np.concatenate([back, way.at_platform(device[len(area.device) :], false_unflag[short])])
+    cause = np.concatenate([area.cause, np.full(int(short.sum()), len(AREA_CAUSES), np.int8)])
+    seen = (known < back) & (known < rows.seconds)
+    device, known, back, cause = device[seen], known[seen], back[seen], cause[seen]
+    # One offline ticket per device at a time: what overlaps another one joins it.
+    jobs = np.array(offline_jobs, np.float64).reshape(-1, 3)
+    everyone = np.concatenate([jobs[:, 0].astype(np.int64), device])
+    order = np.lexsort(
+        (
+            np.concatenate([jobs[:, 1], known]),
+            np.concatenate([np.zeros(len(jobs)), np.ones(len(device))]),
+            everyone,
+        )
+    )
+    keep = _apart(
+        everyone[order],
+        np.concatenate([jobs[:, 1], known])[order],
+        np.concatenate([jobs[:, 2], back])[order],
+        order < len(jobs),
+    )
+    kept = np.sort(order[keep & (order >= len(jobs))]) - len(jobs)
+    device, known, back, cause = device[kept], known[kept], back[kept], cause[kept]
+    deadline = ticket_deadline_s(Ticket.OFFLINE)
+    words = (*AREA_CAUSES, "heartbeats lost on the radio")
+    texts = [words[c] for c in cause.tolist()]
+    rows.write(Kind.TICKET_OPENED, View.PLATFORM, device, known, Ticket.OFFLINE.value, deadline)
+    found = np.minimum(known + upkeep.triage, back)
+    rows.write(Kind.TICKET_FINDING, View.PLATFORM, device, found, texts)
+    rows.write(Kind.TICKET_CLOSED, View.PLATFORM, device, back, Ticket.OFFLINE.value)
+
+
+def _apart(
+    device: Indices, start: Floats, end: Floats, job: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Which intervals overlap no job and no kept interval of their device.
+
+    Rows come by device, jobs first, then by start.
+    """
+    keep = np.ones(len(device), bool)
+    taken: list[tuple[float, float]] = []
+    last = -1
+    alone = np.ones(len(device), bool)
+    alone[1:] &= device[1:] != device[:-1]
+    alone[:-1] &= device[1:] != device[:-1]
+    for i in np.flatnonzero(~alone).tolist():
+        if device[i] != last:
+            last, taken = int(device[i]), []
+        s, e = float(start[i]), float(end[i])
+        if not job[i] and any(s <= b and a <= e for a, b in taken):
+            keep[i] = False
+            continue
+        taken.append((s, e))
+    return keep
+
+
+def _passing(rows: _Rows, happenings: Happenings, spans: Spans) -> None:
+    """Messages that nobody has to answer at once, of devices that were alive to send them."""
+    dead = spans.dead
+    device, start, end = merge_intervals(spans.device[dead], spans.start[dead], spans.end[dead])
+    scale = rows.seconds * 4.0 + 1.0
+    starts = device * scale + start
+    for part in happenings.passing:
+        at = np.searchsorted(starts, part.device * scale + part.time, side="right") - 1
+        if len(starts):
+            down = (at >= 0) & (device[at] == part.device) & (part.time < end[at])
+        else:
+            down = np.zeros(len(part.device), bool)
+        alive = ~down & np.isfinite(part.arrival)
+        rows.write(
+            part.kind,
+            View.PLATFORM,
+            part.device[alive],
+            part.arrival[alive],
+            part.text,
+            part.value[alive],
+        )
+
+
+def _outages(log: LogWriter, way: Way, vendors: Sequence[str], seconds: float) -> None:
+    """Cells, feeders and vendor platforms that were down."""
+
+    def write(outages: Outage, names: Sequence[str], down: Kind, up: Kind) -> None:
+        for entity, start, end in zip(
+            outages.entity.tolist(), outages.start.tolist(), outages.end.tolist(), strict=True
+        ):
+            log.row(start, down, names[entity], view=View.TRUTH)
+            if end < seconds:
+                log.row(end, up, names[entity], view=View.TRUTH)
+
+    cells = [f"cell-{k + 1}" for k in range(int(way.cell.max(initial=-1)) + 1)]
+    feeders = [f"feeder-{k + 1}" for k in range(int(way.feeder.max(initial=-1)) + 1)]
+    write(way.cells, cells, Kind.CELL_DOWN, Kind.CELL_UP)
+    write(way.feeders, feeders, Kind.POWER_CUT, Kind.POWER_BACK)
+    write(way.vendor_outages, vendors, Kind.VENDOR_DOWN, Kind.VENDOR_UP)
+
+
+COMPLAINT_MATTERS = ("slow to come", "false alarms", "installation", "billing")
+"""What complaints are about (11.2); labels only."""
+
+
+def _people(
+    log: LogWriter,
+    settings: CenterSettings,
+    venues: Venues,
+    fleet: Fleet,
+    streams: Streams,
+    seconds: float,
+) -> None:
+    """Training on the post, complaints and contract renewals."""
+    for name, person in settings.roster.roster().items():
+        if person.role is Role.DUTY and person.training > 0:
+            for quarter in (0.125, 0.375, 0.625, 0.875):
+                at = quarter * YEAR_S
+                if at < seconds:
+                    hours = person.training / 3600.0 / 4.0
+                    log.row(at, Kind.TRAINED, name, value=hours, text="on the post")
+    expected = settings.complaints * fleet.points / 20_000 * seconds / YEAR_S
+    rng = streams.generator("complaints")
+    for _ in range(int(rng.poisson(expected))):
+        venue = venues.ids[int(rng.integers(len(venues.ids)))]
+        matter = COMPLAINT_MATTERS[int(rng.integers(len(COMPLAINT_MATTERS)))]
+        log.row(float(rng.random()) * seconds, Kind.COMPLAINT, venue, value=1.0, text=matter)
+    renews = streams.generator("renewal").random(len(venues.ids)) < settings.renewal
+    ends = np.flatnonzero(venues.contract_end_s < seconds)
+    log.block(
+        venues.contract_end_s[ends],
+        Kind.RENEWAL,
+        log.codes(venues.ids)[ends],
+        value=renews[ends].astype(np.float64),
+    )

@@ -1,0 +1,266 @@
+"""One center's run: from sampled happenings through the center's people to its log.
+
+    fires, happenings ─► way of the messages ─► condition ─► response, maintenance ─► log rows
+
+What needs nobody goes straight into log columns; what needs somebody runs in SimPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+import simpy
+from simpy.events import Event
+
+from devices import KIND_NAMES, DeviceKind
+from twin.center.luck import LuckOfVenues
+from twin.center.maintenance import Maintenance
+from twin.center.people import People
+from twin.center.response import Message, Response, Sites
+from twin.center.roster import plan
+from twin.center.spares import BATTERIES, Spares
+from twin.log import Log, LogWriter
+from twin.scenario import Scenario
+from twin.streams import Streams
+from twin.terms import Annotation, Category, Ticket
+from twin.venues.build import Fleet, Venues
+from twin.world.aftermath import write_aftermath
+from twin.world.brigade import Brigades
+from twin.world.condition import Condition
+from twin.world.happenings import Happenings, annotation_of, sample_happenings
+from twin.world.registry import Place, write_registry
+from twin.world.way import Way
+from twin.world.ways import Ways
+
+PROGRESS_EVERY_S = 7 * 86400.0
+"""Simulated time between two signs of progress."""
+
+
+@dataclass(frozen=True)
+class CenterRun:
+    """What a center's run leaves: its log, the SimPy events that were processed, its points."""
+
+    log: Log
+    events: int
+    points: int
+
+
+def run_center(
+    scenario: Scenario,
+    place: Place,
+    ways: Ways,
+    venues: Venues,
+    fleet: Fleet,
+    kinds: Mapping[str, DeviceKind],
+    progress: Callable[[float], None] | None = None,
+) -> CenterRun:
+    """Simulates one center with its venues and devices.
+
+    Parameters
+    ----------
+    scenario : the whole scenario; the center's own settings are those of ``place.name``.
+    place, ways : where the center stands, and how its people get about.
+    venues, fleet : of this center alone.
+    kinds : the device kinds, with the scenario's numbers.
+    progress : called with the share of the period that is done, now and then.
+    """
+    settings = scenario.centers[place.name]
+    seconds = scenario.duration
+    streams = Streams(scenario.seed).within(place.name)
+    log = LogWriter(place.name, scenario.start_us)
+    way = Way(
+        scenario.network,
+        list(scenario.vendors.values()),
+        kinds,
+        fleet.kind_slices,
+        fleet.venue.astype(np.int64),
+        fleet.gateway.astype(np.int64),
+        (venues.x, venues.y),
+        streams,
+        seconds,
+    )
+    write_registry(log, scenario, place, venues, fleet, kinds, way)
+    upkeep = settings.maintenance
+    happenings = sample_happenings(
+        venues, fleet, kinds, way, upkeep.period, upkeep.patience, streams, seconds
+    )
+    run = _Run(scenario, place, ways, venues, fleet, kinds, happenings, way, streams, log)
+    events = run.simulate(progress)
+    write_aftermath(
+        log,
+        scenario,
+        place.name,
+        venues,
+        fleet,
+        way,
+        happenings,
+        run.condition,
+        run.maintenance.offline_jobs,
+        streams,
+    )
+    finished = log.finish({"twin.scenario": scenario.toml()})
+    return CenterRun(finished, events, fleet.points)
+
+
+class _Run:
+    """The people of one center at work, wired to what happens."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        place: Place,
+        ways: Ways,
+        venues: Venues,
+        fleet: Fleet,
+        kinds: Mapping[str, DeviceKind],
+        happenings: Happenings,
+        way: Way,
+        streams: Streams,
+        log: LogWriter,
+    ) -> None:
+        settings = scenario.centers[place.name]
+        self.seconds = scenario.duration
+        self.happenings = happenings
+        self.way = way
+        self.venue_of: list[int] = fleet.venue.tolist()
+        self.category = [Category(kinds[KIND_NAMES[k]].category) for k in fleet.kind.tolist()]
+        self.env = env = simpy.Environment()
+        stints, absences = plan(settings.roster, streams, self.seconds)
+        people = People(env, log, settings, ways, stints, absences)
+        self.condition = Condition(
+            len(fleet.ids),
+            happenings.changes,
+            self._flagged_at,
+            self._unflagged_at,
+            happenings.battery_s.tolist(),
+            self._battery_known,
+            self.seconds,
+        )
+        place_of: list[int] = place.place_of.tolist()
+        self.response = Response(
+            env,
+            log,
+            settings,
+            people,
+            place.name,
+            _sites(venues, place_of),
+            fleet.ids,
+            scenario.alarmcore.rules(),
+            LuckOfVenues(streams, len(venues.ids)),
+            Brigades(place.engine_s, settings.helpers),
+            self._device_at_fault,
+        )
+        stock = {name: part.stop - part.start for name, part in way.slices.items()}
+        stock[BATTERIES] = int(np.isfinite(happenings.battery_s).sum())
+        self.maintenance = Maintenance(
+            env,
+            log,
+            settings.maintenance,
+            people,
+            fleet.ids,
+            [KIND_NAMES[k] for k in fleet.kind.tolist()],
+            self.venue_of,
+            place_of,
+            _squares(venues, settings.maintenance.place),
+            self.condition,
+            Spares(env, log, settings.spares, stock),
+            (happenings.exchange < settings.maintenance.exchange_share).tolist(),
+            self._restored,
+        )
+        env.process(self._arrivals())
+
+    def simulate(self, progress: Callable[[float], None] | None) -> int:
+        """Runs to the end of the period; returns how many events were processed."""
+        step = self.seconds if progress is None else PROGRESS_EVERY_S
+        until = 0.0
+        while until < self.seconds:
+            until = min(until + step, self.seconds)
+            self.env.run(until=until)
+            if progress is not None:
+                progress(until / self.seconds)
+        self.response.cases.settle_all(self.seconds)
+        self.maintenance.settle()
+        return next(self.env._eid)
+
+    def _arrivals(self) -> Generator[Event, None, None]:
+        """Hands every alarm message to the response at the time of its arrival."""
+        env, signals = self.env, self.happenings.signals
+        causes = [(cause, annotation_of(cause)) for cause in signals.causes]
+        real = (Annotation.CONFIRMED_FIRE, Annotation.INCIPIENT_FIRE)
+        rows = zip(
+            signals.arrival.tolist(),
+            signals.signalled.tolist(),
+            signals.device.tolist(),
+            signals.cause.tolist(),
+            strict=True,
+        )
+        for number, (arrival, signalled, device, cause) in enumerate(rows, start=1):
+            if arrival >= self.seconds:
+                return
+            if arrival > env.now:
+                yield env.timeout(arrival - env.now)
+            unheard = self.condition.hears(device, signalled)
+            if unheard:
+                self.condition.unheard[number - 1] = unheard
+                continue
+            word, annotation = causes[cause]
+            self.response.receive(
+                Message(
+                    number,
+                    arrival,
+                    device,
+                    self.venue_of[device],
+                    self.category[device],
+                    word,
+                    annotation in real,
+                    annotation,
+                )
+            )
+
+    # -- between the parts --------------------------------------------------------------------------
+
+    def _device_at_fault(self, device: int, now: float) -> None:
+        """Somebody found that a device gives false alarms by itself: disabled until repaired."""
+        self.response.disable(self.venue_of[device], device, "false alarms by its own fault")
+        self.maintenance.open_ticket(device, Ticket.FAULT, now)
+
+    def _restored(self, device: int, now: float) -> None:
+        self.response.enable(self.venue_of[device], device)
+
+    def _flagged_at(self, device: int, cut_off: float) -> float:
+        one = np.array([device])
+        flag = self.way.vendor_flag(one, np.array([cut_off]))
+        return float(self.way.at_platform(one, flag)[0])
+
+    def _unflagged_at(self, device: int, restored: float, visited: bool) -> float:
+        if visited:  # whoever repairs it makes it report
+            return restored + float(self.way.registration[device] + self.way.push_delay[device])
+        one = np.array([device])
+        back = self.way.vendor_unflag(one, np.array([restored]), np.array([False]))
+        return float(self.way.at_platform(one, back)[0])
+
+    def _battery_known(self, device: int, low: float) -> float:
+        return float(self.way.state_known(np.array([device]), np.array([low]))[0])
+
+
+def _sites(venues: Venues, place_of: list[int]) -> Sites:
+    """The venues, as the response sees them."""
+    by_kind = venues.answer.tolist()
+    return Sites(
+        venues.ids,
+        place_of,
+        venues.responsible.tolist(),
+        venues.video.tolist(),
+        [by_kind[kind] for kind in venues.kind.tolist()],
+    )
+
+
+def _squares(venues: Venues, side: float) -> list[int]:
+    """The square of the map in which each venue lies, as a number."""
+    column = np.floor(venues.x / side).astype(np.int64)
+    row = np.floor(venues.y / side).astype(np.int64)
+    squares: list[int] = np.unique(column * 1_000_003 + row, return_inverse=True)[1].tolist()
+    return squares

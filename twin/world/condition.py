@@ -1,0 +1,386 @@
+"""The true condition of every device, as failures and repairs change it.
+
+Failures are sampled beforehand as arrays; what happens to a device that is already down is thinned
+out here, on arrival, because repairs feed back into the population. The platform learns of a
+condition later than it begins: each one carries the time at which its ticket can open.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from math import inf, nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.center.maintenance import NewTicket
+from twin.terms import Ticket
+
+LOW_BATTERY_RESERVE_S = 30 * 86400.0
+"""From the first warning to the empty battery: product manuals; EN 14604 asks as much."""
+
+
+class Change(IntEnum):
+    """What can become of a device."""
+
+    FAULT = 0
+    """Reported by the device; it no longer detects."""
+    DEAD = 1
+    """Silent: neither detects nor reports."""
+    CUT_OFF = 2
+    """Detects, cannot report; ends at ``until`` or by a visit."""
+    LOW_BATTERY = 3
+    DIRTY = 4
+    TAMPERED = 5
+    OLD = 6
+    HAZARD = 7
+    """Nothing is wrong with the device: something on site is to be looked into."""
+    PERIODIC = 8
+    FALSE_FLAG = 9
+    """Only the vendor's flag, until ``until``: heartbeats got lost."""
+    HEALED = 10
+    BATTERY_EMPTY = 11
+
+
+TICKETS = {
+    Change.FAULT: Ticket.FAULT,
+    Change.DEAD: Ticket.OFFLINE,
+    Change.CUT_OFF: Ticket.OFFLINE,
+    Change.LOW_BATTERY: Ticket.BATTERY,
+    Change.DIRTY: Ticket.CLEANING,
+    Change.TAMPERED: Ticket.FAULT,
+    Change.OLD: Ticket.END_OF_LIFE,
+    Change.HAZARD: Ticket.HAZARD,
+    Change.PERIODIC: Ticket.PERIODIC,
+    Change.FALSE_FLAG: Ticket.OFFLINE,
+    Change.BATTERY_EMPTY: Ticket.OFFLINE,
+}
+
+
+@dataclass
+class Changes:
+    """Changes to come, as columns; one entry per change.
+
+    ``time`` and ``until`` are true times, ``known`` is when the platform learns of it (``inf``:
+    never), all in seconds; ``cause`` numbers ``causes``.
+    """
+
+    time: list[NDArray[np.float64]] = field(default_factory=list)
+    device: list[NDArray[np.int64]] = field(default_factory=list)
+    what: list[NDArray[np.int64]] = field(default_factory=list)
+    known: list[NDArray[np.float64]] = field(default_factory=list)
+    until: list[NDArray[np.float64]] = field(default_factory=list)
+    cause: list[NDArray[np.int64]] = field(default_factory=list)
+    causes: list[str] = field(default_factory=list)
+
+    def add(
+        self,
+        what: Change,
+        cause: str,
+        device: NDArray[np.integer],
+        time: NDArray[np.float64],
+        known: NDArray[np.float64],
+        until: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Adds changes of one sort and cause."""
+        if cause not in self.causes:
+            self.causes.append(cause)
+        n = len(device)
+        self.time.append(time)
+        self.device.append(device.astype(np.int64))
+        self.what.append(np.full(n, int(what)))
+        self.known.append(known)
+        self.until.append(np.full(n, inf) if until is None else until)
+        self.cause.append(np.full(n, self.causes.index(cause)))
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Times in which devices were dead (``dead``) or cut off; ``end`` is inf where it lasts."""
+
+    device: NDArray[np.int64]
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+    dead: NDArray[np.bool_]
+    cause: tuple[str, ...]
+    visited: NDArray[np.bool_]
+    """Ended by a visit, after which the device reports at once."""
+
+
+class Condition:
+    """All devices of a center; see :class:`twin.center.maintenance.Condition` for its use.
+
+    Parameters
+    ----------
+    devices : their number.
+    changes : what will happen to them.
+    flagged_at : (device, time cut off) -> when the platform flags it, s.
+    unflagged_at : (device, time restored, by a visit) -> when the platform sees it back, s.
+    battery_s : life of a fresh battery of each device up to its warning, s (inf: none).
+    battery_known : (device, time of the warning) -> when the platform learns of it, s.
+    period_s : end of the run, s.
+
+    Attributes
+    ----------
+    unheard : alarm signals (by their numbers) that a dead or cut-off device did not send, and why.
+    fault_reports : device, when the platform had its fault report, when it began, cause.
+    low_batteries : device, since when, and when it was changed.
+    visited_flags : when a visit ended a flag that only lost heartbeats had raised, by (device, flag).
+    """
+
+    def __init__(
+        self,
+        devices: int,
+        changes: Changes,
+        flagged_at: Callable[[int, float], float],
+        unflagged_at: Callable[[int, float, bool], float],
+        battery_s: Sequence[float],
+        battery_known: Callable[[int, float], float],
+        period_s: float,
+    ) -> None:
+        time = np.concatenate(changes.time) if changes.time else np.zeros(0)
+        order = np.argsort(time, kind="stable")
+
+        def column(parts: list[NDArray[np.float64]] | list[NDArray[np.int64]]) -> list[float]:
+            values: list[float] = np.concatenate(parts)[order].tolist() if parts else []
+            return values
+
+        self._time = column(changes.time)
+        self._device = column(changes.device)
+        self._what = column(changes.what)
+        self._known = column(changes.known)
+        self._until = column(changes.until)
+        self._cause = column(changes.cause)
+        self._causes = changes.causes
+        self._next = 0
+        self._flagged_at = flagged_at
+        self._unflagged_at = unflagged_at
+        self._battery_s = battery_s
+        self._battery_known = battery_known
+        self._period_s = period_s
+        self._count = 0
+        self._later: list[tuple[float, int, int, Change, float, float, str]] = []
+        self._tickets: list[tuple[float, int, int, Change, float]] = []
+        self.dead_since = [inf] * devices
+        self.cut_since = [inf] * devices
+        self._dead_cause: dict[int, str] = {}
+        self._cut_cause: dict[int, str] = {}
+        self._low_since: dict[int, float] = {}
+        self._flag: dict[int, tuple[float, float]] = {}
+        self._back: dict[int, float] = {}
+        self._restored = [-inf] * devices
+        self._dead_spans: list[tuple[int, float, float, str, bool]] = []
+        self._cut_spans: list[tuple[int, float, float, str, bool]] = []
+        self.unheard: dict[int, str] = {}
+        self.low_batteries: list[tuple[int, float, float]] = []
+        self.fault_reports: list[tuple[int, float, float, str]] = []
+        self.visited_flags: dict[tuple[int, float], float] = {}
+        self._last_dead: dict[int, tuple[float, float]] = {}
+        self._last_cut: dict[int, tuple[float, float]] = {}
+
+    # -- as the center's maintenance sees it ------------------------------------------------------
+
+    def due(self, now: float) -> Iterator[NewTicket]:
+        """What the platform has learned of since the last call; conditions that still hold."""
+        self.advance(now)
+        while self._tickets and self._tickets[0][0] <= now:
+            known, _, device, what, since = heapq.heappop(self._tickets)
+            if self._holds(device, what, since, known):
+                yield NewTicket(known, device, TICKETS[what])
+
+    def next_due(self) -> float:
+        """When the platform learns of the next condition, as far as is known."""
+        soonest = self._tickets[0][0] if self._tickets else inf
+        if self._next < len(self._time):
+            soonest = min(soonest, self._time[self._next])
+        if self._later:
+            soonest = min(soonest, self._later[0][0])
+        return soonest
+
+    def healed_at(self, device: int, ticket: Ticket, now: float) -> float:
+        """When the platform saw an offline device come back by itself; NaN where it has not."""
+        if ticket is not Ticket.OFFLINE:
+            return nan
+        self.advance(now)
+        if self.dead_since[device] < inf or self.cut_since[device] < inf:
+            return nan
+        if device in self._flag:
+            return self._flag[device][1] if self._flag[device][1] <= now else nan
+        back = self._back.get(device, nan)
+        return back if back <= now else nan
+
+    def cause(self, device: int, ticket: Ticket) -> str:
+        """What somebody who looks at the device finds."""
+        if ticket is Ticket.OFFLINE:
+            if device in self._dead_cause:
+                return self._dead_cause[device]
+            return self._cut_cause.get(device, "heartbeats lost on the radio")
+        return self._dead_cause.get(device, ticket.value)
+
+    def restore(self, device: int, now: float, *, battery: bool, exchanged: bool) -> None:
+        """Repaired now: it detects and reports again; a new battery begins its life."""
+        self.advance(now)
+        if self.dead_since[device] < inf:
+            self._end_dead(device, now)
+        if self.cut_since[device] < inf:
+            self._end_cut(device, now, True)
+        if device in self._flag:
+            flag, _ = self._flag.pop(device)
+            self.visited_flags[device, flag] = now
+        self._restored[device] = now
+        if battery or exchanged:
+            since = self._low_since.pop(device, None)
+            if since is not None:
+                self.low_batteries.append((device, since, now))
+            low = now + self._battery_s[device]
+            if low < self._period_s:
+                known = self._battery_known(device, low)
+                self._push(low, device, Change.LOW_BATTERY, known, inf, "battery")
+
+    # -- as the alarms see it -----------------------------------------------------------------------
+
+    def hears(self, device: int, at: float) -> str:
+        """Whether an alarm of this device at this time reaches anybody: "", or why not."""
+        self.advance(at)
+        if self.dead_since[device] <= at:
+            return "dead"
+        start, end = self._last_dead.get(device, (inf, inf))
+        if start <= at < end:
+            return "dead"
+        if self.cut_since[device] <= at:
+            return "offline"
+        start, end = self._last_cut.get(device, (inf, inf))
+        return "offline" if start <= at < end else ""
+
+    # -- what happens ---------------------------------------------------------------------------------
+
+    def advance(self, now: float) -> None:
+        """Lets everything happen that is due up to now, in order of time."""
+        later, time = self._later, self._time
+        while True:
+            soonest = time[self._next] if self._next < len(time) else inf
+            if later and later[0][0] < soonest:
+                if later[0][0] > now:
+                    return
+                at, _, device, what, known, until, cause = heapq.heappop(later)
+            else:
+                if soonest > now:
+                    return
+                i = self._next
+                self._next += 1
+                at, device, what = soonest, int(self._device[i]), Change(int(self._what[i]))
+                known, until = self._known[i], self._until[i]
+                cause = self._causes[int(self._cause[i])]
+            self._happens(at, device, what, known, until, cause)
+
+    def _push(
+        self, at: float, device: int, what: Change, known: float, until: float, cause: str
+    ) -> None:
+        self._count += 1
+        heapq.heappush(self._later, (at, self._count, device, what, known, until, cause))
+
+    def _ticket(self, known: float, device: int, what: Change, since: float) -> None:
+        if known < inf:
+            self._count += 1
+            heapq.heappush(self._tickets, (known, self._count, device, what, since))
+
+    def _happens(
+        self, at: float, device: int, what: Change, known: float, until: float, cause: str
+    ) -> None:
+        if what is Change.HEALED:
+            if self.cut_since[device] == until:
+                self._end_cut(device, at, False)
+            return
+        if what is Change.BATTERY_EMPTY:
+            if self._low_since.get(device) != until or self.dead_since[device] < inf:
+                return
+            known = inf
+        elif self.dead_since[device] < inf and what is not Change.PERIODIC:
+            return
+        if what in (Change.DEAD, Change.BATTERY_EMPTY):
+            self._begin_dead(device, at, cause)
+            if self.cut_since[device] == inf:
+                self._begin_cut(device, at, cause)
+                known = self._flagged_at(device, at)
+        elif what in (Change.FAULT, Change.TAMPERED):
+            self._begin_dead(device, at, cause)
+            if known < inf:
+                self.fault_reports.append((device, known, at, cause))
+        elif what is Change.CUT_OFF:
+            if self.cut_since[device] < inf:
+                return
+            self._begin_cut(device, at, cause)
+            if until < inf:
+                self._push(until, device, Change.HEALED, inf, at, cause)
+        elif what is Change.LOW_BATTERY:
+            if device in self._low_since:
+                return
+            self._low_since[device] = at
+            empty = at + LOW_BATTERY_RESERVE_S
+            self._push(empty, device, Change.BATTERY_EMPTY, inf, at, "battery empty")
+        elif what is Change.FALSE_FLAG:
+            if self.cut_since[device] < inf:
+                return
+            self._flag[device] = (at, until)
+        self._ticket(known, device, what, at)
+
+    def _holds(self, device: int, what: Change, since: float, known: float) -> bool:
+        """Whether a condition that began at ``since`` still held when the platform learned of it."""
+        if what in (Change.DEAD, Change.CUT_OFF, Change.BATTERY_EMPTY):
+            return self.cut_since[device] == since or self._back.get(device, -inf) > known
+        if what in (Change.FAULT, Change.TAMPERED):
+            return self.dead_since[device] == since
+        if what is Change.LOW_BATTERY:
+            return self._low_since.get(device) == since
+        if what is Change.FALSE_FLAG:
+            return device in self._flag and self._flag[device][0] == since
+        return self._restored[device] < since
+
+    def _begin_dead(self, device: int, at: float, cause: str) -> None:
+        self.dead_since[device] = at
+        self._dead_cause[device] = cause
+
+    def _begin_cut(self, device: int, at: float, cause: str) -> None:
+        self.cut_since[device] = at
+        self._cut_cause[device] = cause
+        self._flag.pop(device, None)
+
+    def _end_dead(self, device: int, at: float) -> None:
+        start, cause = self.dead_since[device], self._dead_cause.pop(device)
+        self.dead_since[device] = inf
+        self._last_dead[device] = (start, at)
+        self._dead_spans.append((device, start, at, cause, True))
+
+    def _end_cut(self, device: int, at: float, visited: bool) -> None:
+        start, cause = self.cut_since[device], self._cut_cause.pop(device)
+        self.cut_since[device] = inf
+        self._last_cut[device] = (start, at)
+        self._back[device] = self._unflagged_at(device, at, visited)
+        self._cut_spans.append((device, start, at, cause, visited))
+
+    # -- afterwards -----------------------------------------------------------------------------------
+
+    def spans(self) -> Spans:
+        """All times in which devices were dead or cut off; those that last end at inf."""
+        dead = self._dead_spans + [
+            (d, self.dead_since[d], inf, cause, False) for d, cause in self._dead_cause.items()
+        ]
+        cut = self._cut_spans + [
+            (d, self.cut_since[d], inf, cause, False) for d, cause in self._cut_cause.items()
+        ]
+        rows = dead + cut
+        return Spans(
+            device=np.array([row[0] for row in rows], dtype=np.int64),
+            start=np.array([row[1] for row in rows], dtype=np.float64),
+            end=np.array([row[2] for row in rows], dtype=np.float64),
+            dead=np.arange(len(rows)) < len(dead),
+            cause=tuple(row[3] for row in rows),
+            visited=np.array([row[4] for row in rows], dtype=bool),
+        )
+
+    def unfinished_low_batteries(self) -> list[tuple[int, float, float]]:
+        """Low batteries that nobody has changed by the end: device, since, inf."""
+        return [(device, since, inf) for device, since in self._low_since.items()]

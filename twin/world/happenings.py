@@ -1,0 +1,338 @@
+"""What will happen in a center's venues and devices, sampled as arrays before the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from devices import (
+    EQUIPMENT,
+    FAULT_OR_UNEXPLAINED,
+    FIRE_CAUSES,
+    REAL_CAUSES,
+    TEST,
+    DeviceKind,
+    Happening,
+    Occurrences,
+    battery_life_s,
+    detection_delay_s,
+    maintained_population,
+    sample,
+    sample_fires,
+    site_frailty,
+)
+from devices import Period as DevicePeriod
+from twin.streams import Streams
+from twin.terms import Annotation, Kind
+from twin.venues.build import Fleet, Venues
+from twin.world.condition import LOW_BATTERY_RESERVE_S, Change, Changes
+from twin.world.way import Way
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+DAY_S = 86400.0
+
+REPEAT_SHARE = 0.25
+"""Alarms that a device repeats, and repeats that it repeats again (assumption, 0 to 0.6)."""
+
+REPEAT_AFTER_S = (60.0, 180.0)
+"""A repeat comes between these times after the signal before it (assumption)."""
+
+PASSING = {
+    Happening.EARLY_WARNING: Kind.EARLY_WARNING,
+    Happening.SUPERVISORY: Kind.SUPERVISORY,
+    Happening.ACTUATION: Kind.ACTUATION,
+    Happening.OPERATION: Kind.OPERATION,
+}
+"""Happenings that reach the platform as messages outside the procedure of clause 6."""
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Alarm signals of devices, one entry per signal, in the order in which they arrive.
+
+    Attributes
+    ----------
+    signalled, arrival : when it sounds, and when it reaches the platform (inf: never), s.
+    device : its number; cause : number in ``causes``; fire : its fire's number, -1 = none.
+    by_radio : of those that never arrive, whether the radio lost it (else the vendor did).
+    """
+
+    signalled: Floats
+    arrival: Floats
+    device: Indices
+    cause: Indices
+    fire: Indices
+    by_radio: NDArray[np.bool_]
+    causes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Number of signals."""
+        return len(self.device)
+
+
+@dataclass(frozen=True)
+class Passing:
+    """Messages of one kind and text that nobody has to answer at once; one entry each."""
+
+    kind: Kind
+    text: str
+    device: Indices
+    time: Floats
+    arrival: Floats
+    value: Floats
+
+
+@dataclass(frozen=True)
+class FireList:
+    """Incipient fires: venue, start in seconds, cause (number in ``FIRE_CAUSES``)."""
+
+    venue: Indices
+    time: Floats
+    cause: Indices
+
+
+@dataclass(frozen=True)
+class Happenings:
+    """Everything that will happen, unless a device is down by then."""
+
+    changes: Changes
+    signals: Signals
+    fires: FireList
+    passing: tuple[Passing, ...]
+    false_flags: tuple[Indices, Floats, Floats]
+    """Device, and when vendor and platform flag it for lost heartbeats alone: vendor flag, unflag."""
+    battery_s: Floats
+    """From a fresh battery to its warning, per device; inf without a battery."""
+    exchange: Floats
+    """A uniform per device: whether its repair is an exchange."""
+
+
+def annotation_of(cause: str) -> Annotation:
+    """The class of 6.4 that a careful look gives an alarm of this cause."""
+    if cause in FIRE_CAUSES:
+        return Annotation.CONFIRMED_FIRE
+    if cause in REAL_CAUSES:
+        return Annotation.INCIPIENT_FIRE
+    if cause == TEST:
+        return Annotation.TEST
+    fault = cause == EQUIPMENT or cause in FAULT_OR_UNEXPLAINED
+    return Annotation.FALSE_FAULT if fault else Annotation.FALSE_NUISANCE
+
+
+def sample_happenings(
+    venues: Venues,
+    fleet: Fleet,
+    kinds: Mapping[str, DeviceKind],
+    way: Way,
+    cleaning_period_s: float,
+    patience_s: float,
+    streams: Streams,
+    seconds: float,
+) -> Happenings:
+    """Samples a center's period.
+
+    Parameters
+    ----------
+    venues, fleet, kinds, way : of the center.
+    cleaning_period_s : between planned cleanings (8.1).
+    patience_s : a flag that ends sooner than this after it began needs no visit.
+    streams : the center's.
+    seconds : the period.
+    """
+    period = DevicePeriod(seconds)
+    frailty = site_frailty(len(venues.ids), streams)
+    n = len(fleet.kind)
+    battery_s = np.full(n, np.inf)
+    exchange = np.empty(n)
+    found: list[tuple[int, Occurrences]] = []
+    fires = sample_fires(venues.fire_rate_per_year, streams, period)
+    alarms = _Collected()
+    for name, part in way.slices.items():
+        kind = kinds[name]
+        population = maintained_population(
+            kind,
+            fleet.venue[part],
+            frailty,
+            way.coverage[part],
+            way.interval[part],
+            streams,
+            cleaning_interval_s=cleaning_period_s,
+        )
+        exchange[part] = streams.generator("exchange", name).random(population.size)
+        if kind.battery_capacity_J is not None:
+            life = battery_life_s(kind, way.interval[part], way.coverage[part])
+            battery_s[part] = np.maximum(life - LOW_BATTERY_RESERVE_S, DAY_S)
+        found += [(part.start, o) for o in sample(population, streams, period)]
+        if kind.detects:
+            _detect(alarms, fires.site, fires.round, fires.time, fires.cause, kind, fleet, part,
+                    streams)  # fmt: skip
+    for start, o in found:
+        if o.what is Happening.ALARM:
+            alarms.add(o.cause, o.device + start, o.time, np.full(len(o.device), -1))
+    changes, passing = _changes(found, way, seconds)
+    _plan_periodic(changes, fleet, cleaning_period_s, streams, seconds)
+    device, flag, unflag = way.false_flags()
+    known = way.at_platform(device, flag)
+    seen = unflag > known
+    device, flag, unflag, known = device[seen], flag[seen], unflag[seen], known[seen]
+    long = unflag - known > patience_s
+    back = way.at_platform(device[long], unflag[long])
+    cause = "heartbeats lost on the radio"
+    changes.add(Change.FALSE_FLAG, cause, device[long], known[long], known[long], back)
+    return Happenings(
+        changes=changes,
+        signals=_signals(alarms, way, streams, seconds),
+        fires=FireList(
+            fires.site.astype(np.int64), fires.time.astype(np.float64), fires.cause.astype(np.int64)
+        ),
+        passing=tuple(passing),
+        false_flags=(device, flag, unflag),
+        battery_s=battery_s,
+        exchange=exchange,
+    )
+
+
+class _Collected:
+    """Alarm signals of all kinds and causes, before they are put in order."""
+
+    def __init__(self) -> None:
+        self.causes: list[str] = []
+        self.parts: list[tuple[int, Indices, Floats, Indices]] = []
+
+    def add(
+        self, cause: str, device: NDArray[np.integer], time: Floats, fire: NDArray[np.integer]
+    ) -> None:
+        if cause not in self.causes:
+            self.causes.append(cause)
+        number = self.causes.index(cause)
+        self.parts.append((number, device.astype(np.int64), time, fire.astype(np.int64)))
+
+
+def _detect(
+    alarms: _Collected,
+    venue: NDArray[np.integer],
+    number: NDArray[np.integer],
+    time: Floats,
+    cause: NDArray[np.integer],
+    kind: DeviceKind,
+    fleet: Fleet,
+    part: slice,
+    streams: Streams,
+) -> None:
+    """Adds the alarms of one kind's devices in the venues that burn."""
+    of_venue = fleet.venue[part]  # sorted by venue within a kind
+    for fire in range(len(venue)):
+        first, last = np.searchsorted(of_venue, [venue[fire], venue[fire] + 1])
+        if first == last:
+            continue
+        luck = streams.generator("detection", kind.name, int(number[fire])).random(len(of_venue))
+        delay = detection_delay_s(kind, int(cause[fire]), luck[first:last])
+        detects = np.flatnonzero(np.isfinite(delay))
+        if len(detects):
+            device = part.start + first + detects
+            at = time[fire] + delay[detects]
+            alarms.add(FIRE_CAUSES[cause[fire]], device, at, np.full(len(detects), fire))
+
+
+def _signals(alarms: _Collected, way: Way, streams: Streams, seconds: float) -> Signals:
+    """All alarm signals with their repeats, and when each one arrives."""
+    if not alarms.parts:
+        none, zero = np.zeros(0), np.zeros(0, np.int64)
+        return Signals(none, none, zero, zero, zero, zero.astype(bool), ())
+    cause = np.concatenate([np.full(len(p[1]), p[0]) for p in alarms.parts])
+    device = np.concatenate([p[1] for p in alarms.parts])
+    time = np.concatenate([p[2] for p in alarms.parts])
+    fire = np.concatenate([p[3] for p in alarms.parts])
+    first, last = REPEAT_AFTER_S
+    rows, at = np.arange(len(device)), time
+    all_rows, all_times = [rows], [time]
+    for attempt in range(3):
+        luck = way.luck(("repeat", str(attempt)), device[rows], _ranks(device[rows], at), 2)
+        again = luck[:, 0] < REPEAT_SHARE
+        rows, at = rows[again], at[again] + first + (last - first) * luck[again, 1]
+        all_rows.append(rows)
+        all_times.append(at)
+    rows, time = np.concatenate(all_rows), np.concatenate(all_times)
+    within = time < seconds
+    rows, time = rows[within], time[within]
+    device, cause, fire = device[rows], cause[rows], fire[rows]
+    arrival, by_radio = way.event(("alarm",), device, time, _ranks(device, time))
+    order = np.lexsort((device, time, arrival))
+    return Signals(
+        signalled=time[order],
+        arrival=arrival[order],
+        device=device[order],
+        cause=cause[order],
+        fire=fire[order],
+        by_radio=by_radio[order],
+        causes=tuple(alarms.causes),
+    )
+
+
+def _ranks(device: Indices, time: Floats) -> Indices:
+    """For each happening, how many of its device came before."""
+    order = np.lexsort((time, device))
+    ranks = np.empty(len(device), np.int64)
+    if len(device):
+        sorted_device = device[order]
+        first = np.searchsorted(sorted_device, sorted_device, side="left")
+        ranks[order] = np.arange(len(device)) - first
+    return ranks
+
+
+def _changes(
+    found: list[tuple[int, Occurrences]], way: Way, seconds: float
+) -> tuple[Changes, list[Passing]]:
+    """What becomes of the devices, and messages that pass by, with the platform's times."""
+    changes, passing = Changes(), []
+    for start, o in found:
+        if o.what is Happening.ALARM or len(o.device) == 0:
+            continue
+        device, time = o.device.astype(np.int64) + start, o.time
+        until = np.full(len(device), np.inf) if o.until is None else o.until
+        if o.what in PASSING:
+            arrival, _ = way.event((o.what.value, o.cause), device, time, o.round)
+            value = np.full(len(device), np.nan) if o.value is None else o.value
+            passing.append(Passing(PASSING[o.what], o.cause, device, time, arrival, value))
+            if o.what is Happening.EARLY_WARNING or (
+                o.what is Happening.SUPERVISORY and o.until is not None
+            ):
+                visit = ~np.isfinite(until)
+                changes.add(Change.HAZARD, o.cause, device[visit], time[visit], arrival[visit])
+        elif o.what in (Happening.FAULT, Happening.TAMPERED):
+            what = Change.FAULT if o.what is Happening.FAULT else Change.TAMPERED
+            arrival, _ = way.event((o.what.value, o.cause), device, time, o.round)
+            changes.add(what, o.cause or o.what.value, device, time, arrival)
+        elif o.what in (Happening.DEAD, Happening.CUT_OFF):
+            what = Change.DEAD if o.what is Happening.DEAD else Change.CUT_OFF
+            flag = way.at_platform(device, way.vendor_flag(device, time))
+            known = np.where(flag < until, flag, np.inf)
+            changes.add(what, o.cause or o.what.value, device, time, known, until)
+        elif o.what is Happening.BATTERY_LOW:
+            known = way.state_known(device, time)
+            changes.add(Change.LOW_BATTERY, "low battery", device, time, known)
+        elif o.what is Happening.CONTAMINATED:
+            known = way.state_known(device, time)
+            changes.add(Change.DIRTY, "contaminated", device, time, known)
+        elif o.what is Happening.END_OF_LIFE:
+            changes.add(Change.OLD, "end of life", device, time, time)
+    return changes, passing
+
+
+def _plan_periodic(
+    changes: Changes, fleet: Fleet, period_s: float, streams: Streams, seconds: float
+) -> None:
+    """Planned tests and cleanings (8.1): venue by venue, spread evenly over the period."""
+    venues = int(fleet.venue.max(initial=-1)) + 1
+    first = streams.generator("periodic").random(venues) * period_s
+    device = np.flatnonzero(fleet.is_point)
+    time = first[fleet.venue[device]]
+    while np.any(time < seconds):
+        due = time < seconds
+        changes.add(Change.PERIODIC, "plan", device[due], time[due], time[due])
+        time = time + period_s
