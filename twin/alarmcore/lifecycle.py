@@ -26,9 +26,13 @@ which timers to set again after a restart.
   so it gets no row of its own. One that comes after the verification reopens the alarm, unless its
   device is disabled. The alarm then needs a new response, verification and annotation; the last
   ANNOTATED row of an alarm is the one that counts.
+  A message of a disabled device that comes then is recorded and joins, and stays unverified.
 - A disabled device's message with no alarm open raises one like any other (6.1 has no exception).
 - People are sent, the fire is confirmed, 119 is called and so on in any round, also while a
   reopened alarm waits.
+- The notification is in time when every responsible person's receipt came in time; the 15 min run
+  from the first order until anybody arrives or every order is withdrawn. What comes after its
+  deadline finds it missed, also where nobody reported :class:`DeadlineDue`.
 - An alarm closes only with a complete record (:func:`missing`). Receipts of notifications that are
   still under way then are recorded after it.
 """
