@@ -7,9 +7,13 @@ else lies there, a second heap holds what is not ready yet. Every operation cost
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from twin.terms import Ticket
+
+LEAST_S = 120.0
+"""No trip is filled up to less than this (assumption; no job takes less by default)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +29,10 @@ class Job:
     waiting: bool = False
     """In the backlog, free to be taken on a trip."""
     open: bool = True
+    part: str = ""
+    """The spare that is in the vehicle for it."""
+    missing: bool = False
+    """A spare was missing for it before."""
 
 
 class Backlog:
@@ -73,14 +81,14 @@ class Backlog:
         """The open tickets of a device."""
         return list(self._of_device.get(device, ()))
 
-    def take(self, now: float, seconds: float, work: dict[Ticket, float]) -> list[Job]:
+    def take(self, now: float, seconds: float, work: Callable[[Job], float]) -> list[Job]:
         """The jobs of the next trip: the most urgent one and others of its place.
 
         Parameters
         ----------
         now : jobs that are not ready by then stay.
         seconds : work for no more than this is taken, except that one job always is.
-        work : seconds of work of each kind of ticket.
+        work : seconds of work that a job takes.
         """
         while self._ready and self._ready[0][0] <= now:
             _, _, job = heapq.heappop(self._ready)
@@ -92,19 +100,18 @@ class Backlog:
             return []
         first = self._due[0][2]
         place = self._places[self._place_of[first.venue]]
-        least = min(work.values())
         taken: list[Job] = []
         # The venue of the most urgent job comes first, then the place's others, oldest first.
         for venue in [first.venue, *(v for v in place if v != first.venue)]:
             for job in list(place[venue].values()):
-                cost = work[job.ticket]
+                cost = work(job)
                 if taken and cost > seconds:
                     continue
                 seconds -= cost
                 taken.append(job)
-                if seconds < least:
+                if seconds < LEAST_S:
                     break
-            if seconds < least:
+            if seconds < LEAST_S:
                 break
         if first not in taken:
             taken[0] = first

@@ -9,25 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from math import inf, isnan, nan
+from math import inf, isnan
 from typing import Any, Protocol
 
 import simpy
 from simpy.events import Event
 
 from twin.alarmcore.device_rules import ticket_deadline_s
-from twin.center.backlog import Backlog, Job
+from twin.center.backlog import LEAST_S, Backlog, Job
 from twin.center.people import People, Person
 from twin.center.settings import MaintenanceSettings
 from twin.center.spares import BATTERIES, Spares
 from twin.log import LogWriter
-from twin.terms import Kind, Role, Ticket
+from twin.terms import Kind, Role, Ticket, View
 
 PLANNED_WITHIN_S = 30 * 86400.0
 """Work without a deadline of the standard is planned for within a month (assumption, 7 to 90 d)."""
 
-LOOK_AGAIN_S = 900.0
-"""Somebody without work looks at the list again after this long (assumption, 5 to 60 min)."""
+LOOK_AGAIN_S = 3600.0
+"""Whoever is idle looks at the list again after this long (assumption, 5 min to 4 h)."""
 
 EXCHANGED = (Ticket.FAULT, Ticket.OFFLINE)
 """Repairs that may need a spare device; the end of life always does."""
@@ -57,6 +57,10 @@ class Condition(Protocol):
         """When the platform saw that the condition had ended by itself; NaN where it has not."""
         ...
 
+    def broken(self, device: int) -> bool:
+        """Whether the device itself is dead or cut off."""
+        ...
+
     def cause(self, device: int, ticket: Ticket) -> str:
         """What somebody who looks finds."""
         ...
@@ -75,6 +79,7 @@ class Maintenance:
     ----------
     env, log, settings, people : the center's.
     device_ids, kinds, venue_of : id, kind name and venue of each device.
+    points_of : the networked points of each venue.
     place_of : place number (for travel) of each venue.
     square_of : square of each venue, for trips.
     condition : the devices as they truly are.
@@ -92,6 +97,7 @@ class Maintenance:
         device_ids: Sequence[str],
         kinds: Sequence[str],
         venue_of: Sequence[int],
+        points_of: Sequence[Sequence[int]],
         place_of: Sequence[int],
         square_of: list[int],
         condition: Condition,
@@ -106,6 +112,7 @@ class Maintenance:
         self.device_ids = device_ids
         self.kinds = kinds
         self.venue_of = venue_of
+        self.points_of = points_of
         self.place_of = place_of
         self.condition = condition
         self.spares = spares
@@ -128,9 +135,8 @@ class Maintenance:
             else ticket_deadline_s(ticket)
             for ticket in Ticket
         }
-        people.came = self._came
-        if settings.by_duty:
-            env.process(self._by_duty())
+        people.came = self._send_idle
+        env.process(self._look())
 
     # -- tickets --------------------------------------------------------------------------------
 
@@ -148,16 +154,22 @@ class Maintenance:
         job = Job(device, ticket, self.venue_of[device], received, due, ready)
         if self.backlog.open(job):
             deadline = ticket_deadline_s(ticket)
-            name = self.device_ids[device]
-            self.log.row(received, Kind.TICKET_OPENED, name, value=deadline, text=ticket.value)
+            for one in self._concerned(device, ticket):
+                name = self.device_ids[one]
+                self.log.row(received, Kind.TICKET_OPENED, name, value=deadline, text=ticket)
+
+    def _concerned(self, device: int, ticket: Ticket) -> Sequence[int]:
+        """The devices of a ticket: planned maintenance serves all points of a venue together."""
+        return self.points_of[self.venue_of[device]] if ticket is Ticket.PERIODIC else (device,)
 
     def _close(self, job: Job, at: float, finding: str = "") -> None:
         name = self.device_ids[job.device]
         if job.ticket is Ticket.OFFLINE:
             self.log.row(at, Kind.TICKET_FINDING, name, text=finding)
             self.offline_jobs.append((job.device, job.received, at))
-        self.log.row(at, Kind.TICKET_CLOSED, name, text=job.ticket.value)
         self.backlog.close(job)
+        for one in self._concerned(job.device, job.ticket):
+            self.log.row(at, Kind.TICKET_CLOSED, self.device_ids[one], text=job.ticket)
 
     def settle(self) -> None:
         """At the end of a run: opens and closes what the platform has seen by then."""
@@ -176,71 +188,94 @@ class Maintenance:
 
     # -- trips ----------------------------------------------------------------------------------
 
-    def _came(self, person: Person) -> None:
-        self.env.process(self._working_day(person))
-
-    def _working_day(self, person: Person) -> Generator[Event, Any, None]:
-        """A maintenance person's time on duty: trip after trip, until it is time to go."""
-        end = person.stint_end
-        while person.on_duty and self.env.now < end:
-            if not person.on_alarm:
-                jobs = self._next_jobs(end)
-                if jobs:
-                    yield from self._trip(person, jobs, end)
-                    continue
-            wake = max(self.env.now + LOOK_AGAIN_S, min(self.condition.next_due(), end))
-            if self.backlog.next_ready() < wake:
-                wake = max(self.env.now + LOOK_AGAIN_S, self.backlog.next_ready())
-            yield self.env.timeout(min(wake, end) - self.env.now)
-
-    def _by_duty(self) -> Generator[Event, Any, None]:
-        """Duty people go on trips where nobody with the role is on duty and the desk allows."""
+    def _look(self) -> Generator[Event, Any, None]:
+        """Somebody looks at the list again and again, and sends whoever is idle."""
         while True:
-            staffed = any(p.on_duty and p.role is Role.MAINTENANCE for p in self.people.units)
-            if not staffed and (jobs := self._next_jobs(inf)):
-                person = self.people.take_for_trip()
-                if person is None:
-                    self._put_back(jobs)
-                else:
-                    self.env.process(self._trip(person, jobs, person.stint_end))
+            self._send_idle()
             yield self.env.timeout(LOOK_AGAIN_S)
 
+    def _send_idle(self) -> None:
+        """Everybody who is idle gets the next trip, as long as there are jobs.
+
+        Duty people go where nobody with the role is on duty, if that is the policy and the desk
+        allows it.
+        """
+        staffed = False
+        for person in self.people.units:
+            if person.role is Role.MAINTENANCE and person.on_duty:
+                staffed = True
+                if not person.on_alarm and person.trip is None and not self._start(person):
+                    return
+        if self.settings.by_duty and not staffed:
+            while idle := self.people.idle_at_desk():
+                if not self._start(idle):
+                    return
+
+    def _start(self, person: Person) -> bool:
+        """Starts a person's next trip; False where there are no jobs."""
+        jobs = self._next_jobs(person.stint_end)
+        if not jobs:
+            return False
+        self.people.begin_trip(person, self.place_of[jobs[0].venue])
+        person.trip = self.env.process(self._trip(person, jobs, person.stint_end))
+        return True
+
     def _next_jobs(self, end: float) -> list[Job]:
-        """The next trip's jobs that still need somebody, within the time that is left."""
+        """The next trip's jobs: place after place, the most urgent first, while time is left."""
         self.catch_up()
-        seconds = min(self.settings.trip_length, end - self.env.now)
-        while jobs := self.backlog.take(self.env.now, seconds, self.work):
-            jobs = [job for job in jobs if job.open and not self._closed_by_itself(job)]
-            if jobs:
-                return jobs
-        return []
+        jobs: list[Job] = []
+        left = min(self.settings.trip_length, end - self.env.now)
+        while left >= LEAST_S and (found := self.backlog.take(self.env.now, left, self._work)):
+            found = [job for job in found if not self._closed_by_itself(job) and self._load(job)]
+            left -= sum(map(self._work, found))
+            jobs += found
+        return jobs
+
+    def _part(self, job: Job) -> str:
+        """The spare that a job needs, as far as the platform can tell; "" for none."""
+        if job.ticket is Ticket.BATTERY:
+            return BATTERIES
+        exchange = job.ticket in EXCHANGED and self.needs_spare[job.device]
+        return self.kinds[job.device] if exchange or job.ticket is Ticket.END_OF_LIFE else ""
+
+    def _load(self, job: Job) -> bool:
+        """Takes the job's spare along; where there is none the job waits for the delivery."""
+        part = self._part(job)
+        if not part or self.spares.load(part):
+            job.part = part
+            return True
+        if not job.missing:
+            job.missing = True
+            name = self.device_ids[job.device]
+            self.log.row(self.env.now, Kind.SPARE_MISSING, name, text=part)
+        job.ready = self.spares.expected(part)
+        self.backlog.queue(job)
+        return False
 
     def _put_back(self, jobs: Iterable[Job]) -> None:
+        """Jobs that a trip did not do wait again, and their spares return to the stock."""
         for job in jobs:
+            if job.part:
+                self.spares.unload(job.part)
+                job.part = ""
             if job.open:
                 self.backlog.queue(job)
 
     def _trip(self, person: Person, jobs: list[Job], end: float) -> Generator[Event, Any, None]:
         """One trip: from venue to venue, the nearest next, and back to the center."""
         people = self.people
-        person.trip = self.env.active_process
         by_venue: dict[int, list[Job]] = {}
         for job in jobs:
             by_venue.setdefault(job.venue, []).append(job)
-        person.vehicle, _ = people.fastest(self.place_of[jobs[0].venue], self.env.now)
-        people.vans -= person.vehicle == "van"
-        people.bikes -= person.vehicle == "bike"
         while by_venue and self.env.now < end:
             here = person.place
             venue = min(by_venue, key=lambda v: people.travel.metres(here, self.place_of[v]))
             yield from self._drive(person, self.place_of[venue])
-            for job in by_venue.pop(venue):
-                if job.open:
-                    yield from self._serve(person, job)
-        for rest in by_venue.values():
-            self._put_back(rest)
+            yield from self._serve(person, by_venue.pop(venue))
+        self._put_back(job for job in jobs if job.open or job.part)
         yield from self._drive(person, 0)
         people.trip_over(person)
+        self._send_idle()
 
     def _drive(self, person: Person, place: int) -> Generator[Event, Any, None]:
         """Travels to a place; after an alarm, from wherever that was."""
@@ -250,16 +285,14 @@ class Maintenance:
             if (yield from self._undisturbed(person, seconds)) == 0.0:
                 person.place, person.leg = place, None
 
-    def _serve(self, person: Person, job: Job) -> Generator[Event, Any, None]:
-        """Does one job; after an alarm, comes back and does the rest of it."""
-        left, place = self.work[job.ticket], person.place
-        while True:
-            left = yield from self._undisturbed(person, left)
-            if left == 0.0:
-                break
+    def _serve(self, person: Person, jobs: list[Job]) -> Generator[Event, Any, None]:
+        """Does a venue's jobs; after an alarm, comes back and does the rest of them."""
+        left, place = sum(self._work(job) for job in jobs if job.open), person.place
+        while left > 0.0 and (left := (yield from self._undisturbed(person, left))) > 0.0:
             yield from self._drive(person, place)
-        if job.open:
-            self._done(job)
+        for job in jobs:
+            if job.open:
+                self._done(job)
 
     def _undisturbed(self, person: Person, seconds: float) -> Generator[Event, Any, float]:
         """Travels or works until done or called to an alarm; returns the seconds that remain.
@@ -288,27 +321,34 @@ class Maintenance:
 
     # -- at the device --------------------------------------------------------------------------
 
+    def _work(self, job: Job) -> float:
+        """Seconds of work on site."""
+        return self.work[job.ticket] * len(self._concerned(job.device, job.ticket))
+
     def _done(self, job: Job) -> None:
-        """Finishes a job, with whatever else is open at the device, if the spares are there."""
-        device, now = job.device, self.env.now
-        jobs = [job, *(other for other in self.backlog.of_device(device) if other is not job)]
-        tickets = {other.ticket for other in jobs}
-        exchange = Ticket.END_OF_LIFE in tickets or (
-            self.needs_spare[device] and not tickets.isdisjoint(EXCHANGED)
-        )
-        battery = not exchange and Ticket.BATTERY in tickets
-        part = self.kinds[device] if exchange else BATTERIES if battery else ""
-        if part and not self.spares.use(part, self.device_ids[device]):
-            finding = self.condition.cause(device, Ticket.OFFLINE)
-            if Ticket.OFFLINE in tickets:
-                self.log.row(now, Kind.TICKET_FINDING, self.device_ids[device], text=finding)
-            job.ready = self.spares.expected(part)
-            self.backlog.queue(job)
+        """Finishes a job, with whatever else is open at the device."""
+        if job.ticket is Ticket.PERIODIC:
+            self._close(job, self.env.now)
             return
-        for other in jobs:
-            self._close(other, now, self.condition.cause(device, other.ticket))
-        self.condition.restore(device, now, battery=battery, exchanged=exchange)
-        self.on_restored(device, now)
+        device, now = job.device, self.env.now
+        broken = self.condition.broken(device)
+        exchanged = job.part not in ("", BATTERIES) and (
+            broken or job.ticket is Ticket.END_OF_LIFE or job.ticket is Ticket.FAULT
+        )
+        battery = job.part == BATTERIES
+        if exchanged or battery:
+            name, left = self.device_ids[device], float(self.spares.stock[job.part])
+            self.log.row(now, Kind.SPARE_USED, name, value=left, text=job.part)
+            job.part = ""
         if battery:
-            name = self.device_ids[device]
-            self.log.row(now, Kind.BATTERY_CHANGED, name, value=nan)
+            self.log.row(now, Kind.BATTERY_CHANGED, self.device_ids[device], view=View.TRUTH)
+        for other in self.backlog.of_device(device):
+            needs = {
+                Ticket.BATTERY: battery or exchanged,
+                Ticket.END_OF_LIFE: exchanged,
+                Ticket.PERIODIC: False,
+            }
+            if needs.get(other.ticket, True):
+                self._close(other, now, self.condition.cause(device, other.ticket))
+        self.condition.restore(device, now, battery=battery, exchanged=exchanged)
+        self.on_restored(device, now)

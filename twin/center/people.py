@@ -103,7 +103,7 @@ class Person:
 class People(Dispatcher[Person]):
     """Everybody of a center: who is on duty, who sits at the desk, who may be sent.
 
-    ``came`` is called with every maintenance person who comes on duty.
+    ``came`` is called when a maintenance person comes on duty.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class People(Dispatcher[Person]):
         self.vans = settings.vehicles.vans
         self.bikes = settings.vehicles.bikes
         self.at_desk = 0
-        self.came: Callable[[Person], None] = lambda person: None
+        self.came: Callable[[], None] = lambda: None
         for absence in absences:
             log.row(
                 absence.start,
@@ -172,7 +172,7 @@ class People(Dispatcher[Person]):
             if self.settings.roster.break_length > 0:
                 self.env.process(self._breaks(person, person.stint_end))
         else:
-            self.came(person)
+            self.came()
         self.available()
 
     def _off(self, person: Person) -> None:
@@ -240,12 +240,18 @@ class People(Dispatcher[Person]):
         self.log.row(self.env.now, Kind.BACK_AT_DESK, person.name)
         self._sit(person)
 
-    def take_for_trip(self) -> Person | None:
+    def idle_at_desk(self) -> Person | None:
         """A duty person who may leave the desk for a maintenance trip now."""
-        for name in list(self.desk.free):
-            if self._get_up(name, "maintenance"):
+        for name in self.desk.free:
+            if self.may_leave(name) and self.at_desk > 1:
                 return self.by_name[name]
         return None
+
+    def begin_trip(self, person: Person, place: int) -> None:
+        """Takes the fastest vehicle to a first place; a duty person leaves the desk."""
+        if person.role is Role.DUTY:
+            self._get_up(person.name, "maintenance")
+        self.take_vehicle(person, place)
 
     # -- vehicles -----------------------------------------------------------------------------
 

@@ -159,9 +159,7 @@ class Response:
         self.luck = luck
         self.brigade = brigade
         self.on_equipment_fault = on_equipment_fault
-        self.cases = Cases(
-            center, sites.ids, sites.responsible, rules, log, self._request
-        )
+        self.cases = Cases(center, sites.ids, sites.responsible, rules, log, self._request)
         self.open: dict[int, Case] = {}
         variance = log1p(self.times.call_cv**2)
         self._call_sigma, self._call_shift = sqrt(variance), -variance / 2.0

@@ -344,13 +344,19 @@ class MaintenanceSettings(Settings):
 
 
 class SpareSettings(Settings):
-    """The stock of one device kind, or of batteries (5.2.9)."""
+    """The stock of spare devices of each kind, and of batteries (5.2.9)."""
 
     share: Share = param(
         "1 %",
-        "stock at the start and after an order, as share of the devices",
+        "full stock of a device kind, as share of its devices",
         "assumption",
         vary="0.3 % to 5 %",
+    )
+    batteries: Share = param(
+        "5 %",
+        "full stock of batteries, as share of the devices that have one",
+        "assumption",
+        vary="1 % to 20 %",
     )
     reorder_share: Share = param(
         "50 %",

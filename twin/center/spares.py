@@ -36,23 +36,26 @@ class Spares:
         self.env = env
         self.log = log
         self.settings = settings
-        self.full = {part: max(1, ceil(settings.share * n)) for part, n in devices.items()}
+        self.full = {
+            part: max(1, ceil((settings.batteries if part == BATTERIES else settings.share) * n))
+            for part, n in devices.items()
+        }
         self.stock = dict(self.full)
         self._arrives: dict[str, float] = {}
 
-    def use(self, part: str, device: str) -> bool:
-        """Takes one from the stock for a device; False where there is none."""
+    def load(self, part: str) -> bool:
+        """Takes one from the stock into a vehicle; False where there is none."""
         if self.stock[part] == 0:
-            self.log.row(self.env.now, Kind.SPARE_MISSING, device, text=part)
             return False
         self.stock[part] -= 1
-        self.log.row(
-            self.env.now, Kind.SPARE_USED, device, value=float(self.stock[part]), text=part
-        )
         reorder_at = self.settings.reorder_share * self.full[part]
         if part not in self._arrives and self.stock[part] <= reorder_at:
             self._order(part)
         return True
+
+    def unload(self, part: str) -> None:
+        """Puts one back that was not needed."""
+        self.stock[part] += 1
 
     def expected(self, part: str) -> float:
         """When the next delivery of a part that is out of stock comes."""

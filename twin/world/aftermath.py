@@ -167,9 +167,7 @@ def _fires(
         cause, fire = FIRE_CAUSES[int(fires.cause[number])], float(number + 1)
         log.row(start, Kind.FIRE, venue, view=View.TRUTH, value=fire, text=cause)
         own = np.flatnonzero(signals.fire == number)
-        heard = [
-            i for i in own.tolist() if np.isfinite(signals.arrival[i]) and i not in unheard
-        ]
+        heard = [i for i in own.tolist() if np.isfinite(signals.arrival[i]) and i not in unheard]
         if len(own) == 0 or heard:
             continue
         reasons = {unheard.get(i, "lost") for i in own.tolist()}

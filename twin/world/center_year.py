@@ -7,9 +7,9 @@ What needs nobody goes straight into log columns; what needs somebody runs in Si
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from math import inf
 
 import numpy as np
 import simpy
@@ -134,9 +134,9 @@ class _Run:
             len(fleet.ids),
             happenings.changes,
             self._flagged_at,
-            self._unflagged_at,
+            (way.registration + way.push_delay).tolist(),
             happenings.battery_s.tolist(),
-            self._battery_known,
+            way.state_known_one,
             self.seconds,
         )
         place_of: list[int] = place.place_of.tolist()
@@ -163,6 +163,7 @@ class _Run:
             fleet.ids,
             [KIND_NAMES[k] for k in fleet.kind.tolist()],
             self.venue_of,
+            _points_of(fleet, len(venues.ids)),
             place_of,
             _squares(venues, settings.maintenance.place),
             self.condition,
@@ -176,11 +177,17 @@ class _Run:
         """Runs to the end of the period; returns how many events were processed."""
         step = self.seconds if progress is None else PROGRESS_EVERY_S
         until = 0.0
-        while until < self.seconds:
-            until = min(until + step, self.seconds)
-            self.env.run(until=until)
-            if progress is not None:
-                progress(until / self.seconds)
+        collects = gc.isenabled()
+        gc.disable()  # everything lives to the end of the run: there is nothing to collect
+        try:
+            while until < self.seconds:
+                until = min(until + step, self.seconds)
+                self.env.run(until=until)
+                if progress is not None:
+                    progress(until / self.seconds)
+        finally:
+            if collects:
+                gc.enable()
         self.response.cases.settle_all(self.seconds)
         self.maintenance.settle()
         return next(self.env._eid)
@@ -235,16 +242,6 @@ class _Run:
         flag = self.way.vendor_flag(one, np.array([cut_off]))
         return float(self.way.at_platform(one, flag)[0])
 
-    def _unflagged_at(self, device: int, restored: float, visited: bool) -> float:
-        if visited:  # whoever repairs it makes it report
-            return restored + float(self.way.registration[device] + self.way.push_delay[device])
-        one = np.array([device])
-        back = self.way.vendor_unflag(one, np.array([restored]), np.array([False]))
-        return float(self.way.at_platform(one, back)[0])
-
-    def _battery_known(self, device: int, low: float) -> float:
-        return float(self.way.state_known(np.array([device]), np.array([low]))[0])
-
 
 def _sites(venues: Venues, place_of: list[int]) -> Sites:
     """The venues, as the response sees them."""
@@ -256,6 +253,14 @@ def _sites(venues: Venues, place_of: list[int]) -> Sites:
         venues.video.tolist(),
         [by_kind[kind] for kind in venues.kind.tolist()],
     )
+
+
+def _points_of(fleet: Fleet, venues: int) -> list[list[int]]:
+    """The networked points of each venue."""
+    points = np.flatnonzero(fleet.is_point)
+    points = points[np.argsort(fleet.venue[points], kind="stable")]
+    ends = np.cumsum(np.bincount(fleet.venue[points], minlength=venues))
+    return [part.tolist() for part in np.split(points, ends[:-1])]
 
 
 def _squares(venues: Venues, side: float) -> list[int]:

@@ -64,8 +64,9 @@ TICKETS = {
 class Changes:
     """Changes to come, as columns; one entry per change.
 
-    ``time`` and ``until`` are true times, ``known`` is when the platform learns of it (``inf``:
-    never), all in seconds; ``cause`` numbers ``causes``.
+    ``time`` and ``until`` are true times, ``known`` and ``back`` are when the platform learns of
+    the beginning and of the end by itself (``inf``: never), all in seconds; ``cause`` numbers
+    ``causes``.
     """
 
     time: list[NDArray[np.float64]] = field(default_factory=list)
@@ -74,6 +75,7 @@ class Changes:
     known: list[NDArray[np.float64]] = field(default_factory=list)
     until: list[NDArray[np.float64]] = field(default_factory=list)
     cause: list[NDArray[np.int64]] = field(default_factory=list)
+    back: list[NDArray[np.float64]] = field(default_factory=list)
     causes: list[str] = field(default_factory=list)
 
     def add(
@@ -84,6 +86,7 @@ class Changes:
         time: NDArray[np.float64],
         known: NDArray[np.float64],
         until: NDArray[np.float64] | None = None,
+        back: NDArray[np.float64] | None = None,
     ) -> None:
         """Adds changes of one sort and cause."""
         if cause not in self.causes:
@@ -94,6 +97,7 @@ class Changes:
         self.what.append(np.full(n, int(what)))
         self.known.append(known)
         self.until.append(np.full(n, inf) if until is None else until)
+        self.back.append(np.full(n, inf) if back is None else back)
         self.cause.append(np.full(n, self.causes.index(cause)))
 
 
@@ -118,7 +122,7 @@ class Condition:
     devices : their number.
     changes : what will happen to them.
     flagged_at : (device, time cut off) -> when the platform flags it, s.
-    unflagged_at : (device, time restored, by a visit) -> when the platform sees it back, s.
+    reports_after_s : from a visit to the platform seeing the device back, per device, s.
     battery_s : life of a fresh battery of each device up to its warning, s (inf: none).
     battery_known : (device, time of the warning) -> when the platform learns of it, s.
     period_s : end of the run, s.
@@ -136,7 +140,7 @@ class Condition:
         devices: int,
         changes: Changes,
         flagged_at: Callable[[int, float], float],
-        unflagged_at: Callable[[int, float, bool], float],
+        reports_after_s: Sequence[float],
         battery_s: Sequence[float],
         battery_known: Callable[[int, float], float],
         period_s: float,
@@ -154,10 +158,11 @@ class Condition:
         self._known = column(changes.known)
         self._until = column(changes.until)
         self._cause = column(changes.cause)
+        self._back_at = column(changes.back)
         self._causes = changes.causes
         self._next = 0
         self._flagged_at = flagged_at
-        self._unflagged_at = unflagged_at
+        self._reports_after_s = reports_after_s
         self._battery_s = battery_s
         self._battery_known = battery_known
         self._period_s = period_s
@@ -212,6 +217,10 @@ class Condition:
         back = self._back.get(device, nan)
         return back if back <= now else nan
 
+    def broken(self, device: int) -> bool:
+        """Whether the device itself is dead or cut off."""
+        return self.dead_since[device] < inf or self.cut_since[device] < inf
+
     def cause(self, device: int, ticket: Ticket) -> str:
         """What somebody who looks at the device finds."""
         if ticket is Ticket.OFFLINE:
@@ -226,7 +235,7 @@ class Condition:
         if self.dead_since[device] < inf:
             self._end_dead(device, now)
         if self.cut_since[device] < inf:
-            self._end_cut(device, now, True)
+            self._end_cut(device, now, True, now + self._reports_after_s[device])
         if device in self._flag:
             flag, _ = self._flag.pop(device)
             self.visited_flags[device, flag] = now
@@ -266,6 +275,7 @@ class Condition:
                 if later[0][0] > now:
                     return
                 at, _, device, what, known, until, cause = heapq.heappop(later)
+                back = inf
             else:
                 if soonest > now:
                     return
@@ -273,8 +283,8 @@ class Condition:
                 self._next += 1
                 at, device, what = soonest, int(self._device[i]), Change(int(self._what[i]))
                 known, until = self._known[i], self._until[i]
-                cause = self._causes[int(self._cause[i])]
-            self._happens(at, device, what, known, until, cause)
+                cause, back = self._causes[int(self._cause[i])], self._back_at[i]
+            self._happens(at, device, what, known, until, back, cause)
 
     def _push(
         self, at: float, device: int, what: Change, known: float, until: float, cause: str
@@ -288,11 +298,18 @@ class Condition:
             heapq.heappush(self._tickets, (known, self._count, device, what, since))
 
     def _happens(
-        self, at: float, device: int, what: Change, known: float, until: float, cause: str
+        self,
+        at: float,
+        device: int,
+        what: Change,
+        known: float,
+        until: float,
+        back: float,
+        cause: str,
     ) -> None:
         if what is Change.HEALED:
             if self.cut_since[device] == until:
-                self._end_cut(device, at, False)
+                self._end_cut(device, at, False, known)
             return
         if what is Change.BATTERY_EMPTY:
             if self._low_since.get(device) != until or self.dead_since[device] < inf:
@@ -314,7 +331,7 @@ class Condition:
                 return
             self._begin_cut(device, at, cause)
             if until < inf:
-                self._push(until, device, Change.HEALED, inf, at, cause)
+                self._push(until, device, Change.HEALED, back, at, cause)
         elif what is Change.LOW_BATTERY:
             if device in self._low_since:
                 return
@@ -354,11 +371,11 @@ class Condition:
         self._last_dead[device] = (start, at)
         self._dead_spans.append((device, start, at, cause, True))
 
-    def _end_cut(self, device: int, at: float, visited: bool) -> None:
+    def _end_cut(self, device: int, at: float, visited: bool, seen: float) -> None:
         start, cause = self.cut_since[device], self._cut_cause.pop(device)
         self.cut_since[device] = inf
         self._last_cut[device] = (start, at)
-        self._back[device] = self._unflagged_at(device, at, visited)
+        self._back[device] = seen
         self._cut_spans.append((device, start, at, cause, visited))
 
     # -- afterwards -----------------------------------------------------------------------------------

@@ -312,7 +312,11 @@ def _changes(
             what = Change.DEAD if o.what is Happening.DEAD else Change.CUT_OFF
             flag = way.at_platform(device, way.vendor_flag(device, time))
             known = np.where(flag < until, flag, np.inf)
-            changes.add(what, o.cause or o.what.value, device, time, known, until)
+            back = np.full(len(device), np.inf)
+            heals = np.isfinite(until)
+            heard = way.vendor_unflag(device[heals], until[heals], np.zeros(heals.sum(), bool))
+            back[heals] = way.at_platform(device[heals], heard)
+            changes.add(what, o.cause or o.what.value, device, time, known, until, back)
         elif o.what is Happening.BATTERY_LOW:
             known = way.state_known(device, time)
             changes.add(Change.LOW_BATTERY, "low battery", device, time, known)
@@ -327,11 +331,15 @@ def _changes(
 def _plan_periodic(
     changes: Changes, fleet: Fleet, period_s: float, streams: Streams, seconds: float
 ) -> None:
-    """Planned tests and cleanings (8.1): venue by venue, spread evenly over the period."""
+    """Planned tests and cleanings (8.1): a venue's devices together, spread over the period.
+
+    Each is entered for the venue's first point, on behalf of all of them.
+    """
+    points = np.flatnonzero(fleet.is_point)
+    venue, first = np.unique(fleet.venue[points], return_index=True)
     venues = int(fleet.venue.max(initial=-1)) + 1
-    first = streams.generator("periodic").random(venues) * period_s
-    device = np.flatnonzero(fleet.is_point)
-    time = first[fleet.venue[device]]
+    time = streams.generator("periodic").random(venues)[venue] * period_s
+    device = points[first]
     while np.any(time < seconds):
         due = time < seconds
         changes.add(Change.PERIODIC, "plan", device[due], time[due], time[due])

@@ -157,7 +157,12 @@ class Way:
         feeders = int(self.feeder.max(initial=-1)) + 1
         self.cells = Outage(
             *sample_outages(
-                "cell_outage", cells, net.nbiot.cell_outages, net.nbiot.cell_outage, streams, seconds
+                "cell_outage",
+                cells,
+                net.nbiot.cell_outages,
+                net.nbiot.cell_outage,
+                streams,
+                seconds,
             )
         )
         self.feeders = Outage(
@@ -329,6 +334,17 @@ class Way:
         return np.asarray(
             next_heartbeat(reported, self.pull_phase[vendor], self.pull_period[vendor])
         )
+
+    def state_known_one(self, device: int, time: float) -> float:
+        """As :meth:`state_known` for one device, quickly where no vendor outage is near."""
+        phase, interval = self.phase[device], self.interval[device]
+        reported = phase - (phase - time) // interval * interval
+        vendor = int(self.vendor[device])
+        start, end = self.vendor_outages.of(vendor)
+        if np.any((start <= reported) & (reported < end)):
+            return float(self.state_known(np.array([device]), np.array([time]))[0])
+        first, period = self.pull_phase[vendor], self.pull_period[vendor]
+        return float(first - (first - reported) // period * period)
 
     def false_flags(self) -> tuple[Indices, Floats, Floats]:
         """Flags by lost heartbeats alone: device, vendor's flag, vendor's unflag."""
