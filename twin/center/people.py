@@ -303,7 +303,7 @@ class People(Dispatcher[Person]):
             else:
                 self.desk.free.remove(unit.name)
                 self.at_desk -= 1
-                self.log.row(self.env.now, Kind.LEFT_DESK, unit.name, text="dispatch")
+            self.log.row(self.env.now, Kind.LEFT_DESK, unit.name, text="dispatch")
         event.succeed(unit)
 
     def set_out(self, person: Person, place: int) -> float:

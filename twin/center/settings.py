@@ -347,7 +347,7 @@ class SpareSettings(Settings):
     """The stock of spare devices of each kind, and of batteries (5.2.9)."""
 
     share: Share = param(
-        "1 %",
+        "2 %",
         "full stock of a device kind, as share of its devices",
         "assumption",
         vary="0.3 % to 5 %",

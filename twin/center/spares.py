@@ -17,6 +17,10 @@ BATTERIES = "battery"
 """The part that a battery change takes."""
 
 
+LEAST_STOCK = 2
+"""Of each part, however few devices there are (assumption, 1 to 5)."""
+
+
 class Spares:
     """The center's stock; an order brings a part back to its full stock.
 
@@ -37,7 +41,9 @@ class Spares:
         self.log = log
         self.settings = settings
         self.full = {
-            part: max(1, ceil((settings.batteries if part == BATTERIES else settings.share) * n))
+            part: max(
+                LEAST_STOCK, ceil((settings.batteries if part == BATTERIES else settings.share) * n)
+            )
             for part, n in devices.items()
         }
         self.stock = dict(self.full)

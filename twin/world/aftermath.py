@@ -22,8 +22,8 @@ from twin.terms import Kind, Role, Ticket, View
 from twin.vendor.platform import merge_intervals
 from twin.venues.build import Fleet, Venues
 from twin.world.condition import Condition, Spans
-from twin.world.happenings import Happenings
-from twin.world.way import AREA_CAUSES, LOST_RADIO, LOST_VENDOR, Area, Outage, Way
+from twin.world.happenings import Happenings, Signals
+from twin.world.way import AREA_CAUSES, LOST, Area, Outage, Way
 
 Floats: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.int64]
@@ -54,7 +54,7 @@ def write_aftermath(
     spans = condition.spans()
     area = way.area()
     rows = _Rows(log, log.codes(fleet.ids), seconds)
-    _signals(log, rows, happenings, condition.unheard)
+    _signals(rows, happenings, condition.unheard)
     _fires(log, venues, happenings, condition.unheard, seconds)
     _states(rows, way, happenings, condition, spans, area)
     _area_tickets(rows, way, happenings, area, settings, offline_jobs)
@@ -116,9 +116,7 @@ OFFLINE = (Kind.OFFLINE, Kind.ONLINE)
 FAULT = (Kind.FAULT, Kind.FAULT_CLEARED)
 
 
-def _signals(
-    log: LogWriter, rows: _Rows, happenings: Happenings, unheard: Mapping[int, str]
-) -> None:
+def _signals(rows: _Rows, happenings: Happenings, unheard: Mapping[int, str]) -> None:
     """Every alarm that sounded, and those that never reached the platform."""
     signals = happenings.signals
     n = len(signals)
@@ -137,20 +135,15 @@ def _signals(
         [text[i] for i in sounded.tolist()],
         message=number[sounded],
     )
-    for lost, where in (
-        (~np.isfinite(signals.arrival) & signals.by_radio, LOST_RADIO),
-        (~np.isfinite(signals.arrival) & ~signals.by_radio, LOST_VENDOR),
-        (cut, "offline"),
-    ):
-        at = np.flatnonzero(lost & ~silent)
-        rows.write(
-            Kind.MESSAGE_LOST,
-            View.TRUTH,
-            signals.device[at],
-            signals.signalled[at],
-            where,
-            message=number[at],
-        )
+    for code in np.unique(signals.lost[signals.lost > 0]).tolist():
+        _lost(rows, signals, (signals.lost == code) & ~silent, LOST[code])
+    _lost(rows, signals, cut, "offline")
+
+
+def _lost(rows: _Rows, signals: Signals, which: NDArray[np.bool_], where: str) -> None:
+    at = np.flatnonzero(which)
+    device, time = signals.device[at], signals.signalled[at]
+    rows.write(Kind.MESSAGE_LOST, View.TRUTH, device, time, where, message=at + 1)
 
 
 def _fires(

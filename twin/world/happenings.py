@@ -59,7 +59,7 @@ class Signals:
     ----------
     signalled, arrival : when it sounds, and when it reaches the platform (inf: never), s.
     device : its number; cause : number in ``causes``; fire : its fire's number, -1 = none.
-    by_radio : of those that never arrive, whether the radio lost it (else the vendor did).
+    lost : where it got lost (position in :data:`twin.world.way.LOST`).
     """
 
     signalled: Floats
@@ -67,7 +67,7 @@ class Signals:
     device: Indices
     cause: Indices
     fire: Indices
-    by_radio: NDArray[np.bool_]
+    lost: NDArray[np.int8]
     causes: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -105,7 +105,7 @@ class Happenings:
     fires: FireList
     passing: tuple[Passing, ...]
     false_flags: tuple[Indices, Floats, Floats]
-    """Device, and when vendor and platform flag it for lost heartbeats alone: vendor flag, unflag."""
+    """Flags for lost heartbeats alone: device, the vendor's flag and unflag."""
     battery_s: Floats
     """From a fresh battery to its warning, per device; inf without a battery."""
     exchange: Floats
@@ -174,7 +174,7 @@ def sample_happenings(
     for start, o in found:
         if o.what is Happening.ALARM:
             alarms.add(o.cause, o.device + start, o.time, np.full(len(o.device), -1))
-    changes, passing = _changes(found, way, seconds)
+    changes, passing = _changes(found, way)
     _plan_periodic(changes, fleet, cleaning_period_s, streams, seconds)
     device, flag, unflag = way.false_flags()
     known = way.at_platform(device, flag)
@@ -186,7 +186,7 @@ def sample_happenings(
     changes.add(Change.FALSE_FLAG, cause, device[long], known[long], known[long], back)
     return Happenings(
         changes=changes,
-        signals=_signals(alarms, way, streams, seconds),
+        signals=_signals(alarms, way, seconds),
         fires=FireList(
             fires.site.astype(np.int64), fires.time.astype(np.float64), fires.cause.astype(np.int64)
         ),
@@ -239,11 +239,11 @@ def _detect(
             alarms.add(FIRE_CAUSES[cause[fire]], device, at, np.full(len(detects), fire))
 
 
-def _signals(alarms: _Collected, way: Way, streams: Streams, seconds: float) -> Signals:
+def _signals(alarms: _Collected, way: Way, seconds: float) -> Signals:
     """All alarm signals with their repeats, and when each one arrives."""
     if not alarms.parts:
         none, zero = np.zeros(0), np.zeros(0, np.int64)
-        return Signals(none, none, zero, zero, zero, zero.astype(bool), ())
+        return Signals(none, none, zero, zero, zero, zero.astype(np.int8), ())
     cause = np.concatenate([np.full(len(p[1]), p[0]) for p in alarms.parts])
     device = np.concatenate([p[1] for p in alarms.parts])
     time = np.concatenate([p[2] for p in alarms.parts])
@@ -261,7 +261,7 @@ def _signals(alarms: _Collected, way: Way, streams: Streams, seconds: float) -> 
     within = time < seconds
     rows, time = rows[within], time[within]
     device, cause, fire = device[rows], cause[rows], fire[rows]
-    arrival, by_radio = way.event(("alarm",), device, time, _ranks(device, time))
+    arrival, lost = way.event(("alarm",), device, time, _ranks(device, time))
     order = np.lexsort((device, time, arrival))
     return Signals(
         signalled=time[order],
@@ -269,7 +269,7 @@ def _signals(alarms: _Collected, way: Way, streams: Streams, seconds: float) -> 
         device=device[order],
         cause=cause[order],
         fire=fire[order],
-        by_radio=by_radio[order],
+        lost=lost[order],
         causes=tuple(alarms.causes),
     )
 
@@ -285,9 +285,7 @@ def _ranks(device: Indices, time: Floats) -> Indices:
     return ranks
 
 
-def _changes(
-    found: list[tuple[int, Occurrences]], way: Way, seconds: float
-) -> tuple[Changes, list[Passing]]:
+def _changes(found: list[tuple[int, Occurrences]], way: Way) -> tuple[Changes, list[Passing]]:
     """What becomes of the devices, and messages that pass by, with the platform's times."""
     changes, passing = Changes(), []
     for start, o in found:

@@ -34,7 +34,9 @@ Indices = NDArray[np.int64]
 
 NBIOT, RS485, CELLULAR = 0, 1, 2
 LINKS = {"nbiot": NBIOT, "rs485": RS485, "cellular": CELLULAR}
-LOST_RADIO, LOST_VENDOR = "radio", "vendor"
+LOST = ("", "radio", "vendor", "power")
+"""Where a message can get lost; position 0 is for one that arrives."""
+RADIO, VENDOR, POWER = 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,8 @@ class Way:
             self.push_delay[here] = -np.log1p(-draws[:, 2]) * delay[self.vendor[here]]
             self.push_lost[here] = draws[:, 3] < loss[self.vendor[here]]
             self.registration[here] = -np.log1p(-draws[:, 4]) * network.nbiot.registration
+        power = network.power
+        self.backup = np.where(self.link == CELLULAR, power.gateway_backup, power.device_backup)
         periods = np.array([v.pull_period for v in vendors])
         self.pull_phase = streams.generator("pull").random(len(vendors)) * periods
         self.pull_period = periods
@@ -194,16 +198,11 @@ class Way:
 
     def area(self) -> Area:
         """Every time in which a device cannot report because of cell, power or uplink."""
-        parts: list[tuple[Indices, Floats, Floats, int, bool]] = []
+        parts: list[tuple[Indices, Floats, Floats, int]] = []
         nbiot = np.flatnonzero(self.link == NBIOT)
         self._affect(parts, self.cells, nbiot, self.cell[nbiot], 0)
-        backup = np.where(
-            self.link == CELLULAR,
-            self.network.power.gateway_backup,
-            self.network.power.device_backup,
-        )
         mains = np.flatnonzero(self.mains & (self.link != RS485))
-        self._affect(parts, self.feeders, mains, self.feeder[mains], 1, backup)
+        self._affect(parts, self.feeders, mains, self.feeder[mains], 1, self.backup)
         everyone = np.arange(self.devices)
         self._affect(parts, self.uplinks, everyone, everyone, 2)
         if not parts:
@@ -214,7 +213,7 @@ class Way:
         end = np.concatenate([p[2] for p in parts])
         cause = np.concatenate([np.full(len(p[0]), p[3], np.int8) for p in parts])
         registers = self.mains[device]
-        access = self._access(device, end, cause, registers)
+        access = self._access(device, end, registers)
         back = np.where(registers, end + access, end)
         heard = self.vendor_unflag(device, back, registers)
         # What hangs on a gateway shares its fate.
@@ -234,7 +233,7 @@ class Way:
 
     def _affect(
         self,
-        parts: list[tuple[Indices, Floats, Floats, int, bool]],
+        parts: list[tuple[Indices, Floats, Floats, int]],
         outages: Outage,
         device: Indices,
         entity: Indices,
@@ -253,13 +252,12 @@ class Way:
         if backup is not None:
             start = start + backup[who]
         lasts = (start < end) & (start < self.seconds)
-        parts.append((who[lasts], start[lasts], end[lasts], cause, True))
+        parts.append((who[lasts], start[lasts], end[lasts], cause))
 
     def _access(
         self,
         device: Indices,
         end: Floats,
-        cause: NDArray[np.int8],
         registers: NDArray[np.bool_],
     ) -> Floats:
         """Seconds from the end of an outage until mains-powered devices have registered.
@@ -378,13 +376,17 @@ class Way:
 
     def event(
         self, name: tuple[str, ...], device: Indices, time: Floats, number: NDArray[np.integer]
-    ) -> tuple[Floats, NDArray[np.bool_]]:
-        """When events reach the platform (inf: never), and which of the lost ones the radio lost.
+    ) -> tuple[Floats, NDArray[np.int8]]:
+        """When events reach the platform (inf: never), and where the others got lost.
 
         Parameters
         ----------
         name, number : key the draws, with the device; ``number`` is the device's first, second,
             ... event of this name.
+
+        Returns
+        -------
+        arrival, lost : seconds, and positions in :data:`LOST`.
         """
         tries = max(self.network.nbiot.attempts, self.network.uplink.tries)
         luck = self.luck((*name, "way"), device, number, tries + 3)
@@ -410,7 +412,10 @@ class Way:
             handed = through_outages(arrival[rows], *self.vendor_outages.of(i))
             pushed[rows] = handed - np.log1p(-luck[rows, tries + 1]) * v.push_delay
             pushed[rows[luck[rows, tries + 2] < v.push_loss]] = np.inf
-        return np.where(delivered, pushed, np.inf), ~delivered
+        lost = np.where(np.isfinite(pushed), 0, VENDOR).astype(np.int8)
+        lost[~delivered] = RADIO
+        lost[self._without_power(device, time)] = POWER
+        return np.where(lost == 0, pushed, np.inf), lost
 
     def luck(
         self,
@@ -441,6 +446,17 @@ class Way:
         )
         cycle = cycles[slaves[self.gateway[device]]]
         return alarm_delay_s(cycle, uniform, exchange_s(bus.registers, *line))
+
+    def _without_power(self, device: Indices, time: Floats) -> NDArray[np.bool_]:
+        """Which devices have neither mains nor backup at that time."""
+        out = np.zeros(len(device), bool)
+        for feeder in np.unique(self.feeders.entity):
+            rows = np.flatnonzero(self.mains[device] & (self.feeder[device] == feeder))
+            start, end = self.feeders.of(int(feeder))
+            last = np.searchsorted(start, time[rows], side="right") - 1
+            begin = np.where(last >= 0, start[last], np.inf) + self.backup[device[rows]]
+            out[rows] = (begin <= time[rows]) & (time[rows] < end[last])
+        return out
 
     def _sent(self, device: Indices, time: Floats) -> Floats:
         """When a telegram gets out: at once, or when cell or uplink are back."""
