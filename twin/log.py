@@ -22,6 +22,9 @@ KINDS = tuple(Kind)
 VIEWS = tuple(View)
 KIND_CODE = {kind: code for code, kind in enumerate(KINDS)}
 VIEW_CODE = {view: code for code, view in enumerate(VIEWS)}
+# Enum members are single objects; their own hash is computed in Python, that of an id is not.
+_KIND_OF_ID = {id(kind): code for kind, code in KIND_CODE.items()}
+_VIEW_OF_ID = {id(view): code for view, code in VIEW_CODE.items()}
 COLUMNS = ("time", "seq", "center", "subject", "kind", "view", "message", "alarm", "value", "text")
 SCHEMA_VERSION = "1"
 MICROSECONDS = 1_000_000
@@ -188,8 +191,8 @@ class LogWriter:
             value,
             codes.setdefault(subject, len(codes)),
             codes.setdefault(text, len(codes)),
-            KIND_CODE[kind],
-            VIEW_CODE[view],
+            _KIND_OF_ID[id(kind)],
+            _VIEW_OF_ID[id(view)],
         )
 
     def block(
@@ -281,9 +284,11 @@ def write_log(log: Log, path: Path) -> None:
     import pyarrow.parquet as pq
 
     def texts(codes: NDArray[Any], words: Sequence[str]) -> Any:
-        used, codes = np.unique(codes, return_inverse=True)
+        used = np.flatnonzero(np.bincount(codes, minlength=len(words)))
+        place = np.empty(len(words), np.int32)
+        place[used] = np.arange(len(used))
         return pa.DictionaryArray.from_arrays(
-            pa.array(codes.astype(np.int32)), pa.array([words[code] for code in used], pa.string())
+            pa.array(place[codes]), pa.array([words[code] for code in used], pa.string())
         )
 
     table = pa.table(

@@ -73,19 +73,20 @@ class Condition(Protocol):
 class Maintenance:
     """The maintenance of one center.
 
-    ``offline_jobs`` collects device, opening and end of every offline ticket.
+    ``offline_jobs`` collects device, opening and end of every offline ticket, ``planned_work``
+    venue, opening and end of planned maintenance, whose rows are those of all the venue's points.
 
     Parameters
     ----------
     env, log, settings, people : the center's.
     device_ids, kinds, venue_of : id, kind name and venue of each device.
-    points_of : the networked points of each venue.
+    points : number of networked points of each venue.
     place_of : place number (for travel) of each venue.
     square_of : square of each venue, for trips.
     condition : the devices as they truly are.
     spares : the stock.
     needs_spare : per device, whether its next repair is an exchange.
-    on_restored : called with (device, now) when somebody has put a device in order.
+    on_restored : called with the device that somebody has put in order.
     """
 
     def __init__(
@@ -97,13 +98,13 @@ class Maintenance:
         device_ids: Sequence[str],
         kinds: Sequence[str],
         venue_of: Sequence[int],
-        points_of: Sequence[Sequence[int]],
+        points: Sequence[int],
         place_of: Sequence[int],
         square_of: list[int],
         condition: Condition,
         spares: Spares,
         needs_spare: Sequence[bool],
-        on_restored: Callable[[int, float], None],
+        on_restored: Callable[[int], None],
     ) -> None:
         self.env = env
         self.log = log
@@ -112,12 +113,13 @@ class Maintenance:
         self.device_ids = device_ids
         self.kinds = kinds
         self.venue_of = venue_of
-        self.points_of = points_of
+        self.points = points
         self.place_of = place_of
         self.condition = condition
         self.spares = spares
         self.needs_spare = needs_spare
         self.on_restored = on_restored
+        self.planned_work: list[tuple[int, float, float]] = []
         self.offline_jobs: list[tuple[int, float, float]] = []
         self.backlog = Backlog(square_of)
         self.work = {
@@ -152,15 +154,10 @@ class Maintenance:
         ready = received + (settings.patience if ticket is Ticket.OFFLINE else 0.0)
         due = received + self.planned[ticket]
         job = Job(device, ticket, self.venue_of[device], received, due, ready)
-        if self.backlog.open(job):
+        if self.backlog.open(job) and ticket is not Ticket.PERIODIC:
             deadline = ticket_deadline_s(ticket)
-            for one in self._concerned(device, ticket):
-                name = self.device_ids[one]
-                self.log.row(received, Kind.TICKET_OPENED, name, value=deadline, text=ticket)
-
-    def _concerned(self, device: int, ticket: Ticket) -> Sequence[int]:
-        """The devices of a ticket: planned maintenance serves all points of a venue together."""
-        return self.points_of[self.venue_of[device]] if ticket is Ticket.PERIODIC else (device,)
+            name = self.device_ids[device]
+            self.log.row(received, Kind.TICKET_OPENED, name, value=deadline, text=ticket)
 
     def _close(self, job: Job, at: float, finding: str = "") -> None:
         name = self.device_ids[job.device]
@@ -168,14 +165,18 @@ class Maintenance:
             self.log.row(at, Kind.TICKET_FINDING, name, text=finding)
             self.offline_jobs.append((job.device, job.received, at))
         self.backlog.close(job)
-        for one in self._concerned(job.device, job.ticket):
-            self.log.row(at, Kind.TICKET_CLOSED, self.device_ids[one], text=job.ticket)
+        if job.ticket is Ticket.PERIODIC:
+            self.planned_work.append((job.venue, job.received, at))
+        else:
+            self.log.row(at, Kind.TICKET_CLOSED, name, text=job.ticket)
 
     def settle(self) -> None:
         """At the end of a run: opens and closes what the platform has seen by then."""
         self.catch_up()
         for job in list(self.backlog.jobs.values()):
-            if not self._closed_by_itself(job) and job.ticket is Ticket.OFFLINE:
+            if job.ticket is Ticket.PERIODIC:
+                self.planned_work.append((job.venue, job.received, inf))
+            elif not self._closed_by_itself(job) and job.ticket is Ticket.OFFLINE:
                 self.offline_jobs.append((job.device, job.received, inf))
 
     def _closed_by_itself(self, job: Job) -> bool:
@@ -200,6 +201,7 @@ class Maintenance:
         Duty people go where nobody with the role is on duty, if that is the policy and the desk
         allows it.
         """
+        self.catch_up()
         staffed = False
         for person in self.people.units:
             if person.role is Role.MAINTENANCE and person.on_duty:
@@ -222,7 +224,6 @@ class Maintenance:
 
     def _next_jobs(self, end: float) -> list[Job]:
         """The next trip's jobs: place after place, the most urgent first, while time is left."""
-        self.catch_up()
         jobs: list[Job] = []
         left = min(self.settings.trip_length, end - self.env.now)
         while left >= LEAST_S and (found := self.backlog.take(self.env.now, left, self._work)):
@@ -264,14 +265,13 @@ class Maintenance:
     def _trip(self, person: Person, jobs: list[Job], end: float) -> Generator[Event, Any, None]:
         """One trip: from venue to venue, the nearest next, and back to the center."""
         people = self.people
-        by_venue: dict[int, list[Job]] = {}
+        at: dict[int, list[Job]] = {}
         for job in jobs:
-            by_venue.setdefault(job.venue, []).append(job)
-        while by_venue and self.env.now < end:
-            here = person.place
-            venue = min(by_venue, key=lambda v: people.travel.metres(here, self.place_of[v]))
-            yield from self._drive(person, self.place_of[venue])
-            yield from self._serve(person, by_venue.pop(venue))
+            at.setdefault(self.place_of[job.venue], []).append(job)
+        while at and self.env.now < end:
+            place = people.travel.nearest(person.place, at)
+            yield from self._drive(person, place)
+            yield from self._serve(person, at.pop(place))
         self._put_back(job for job in jobs if job.open or job.part)
         yield from self._drive(person, 0)
         people.trip_over(person)
@@ -322,8 +322,9 @@ class Maintenance:
     # -- at the device --------------------------------------------------------------------------
 
     def _work(self, job: Job) -> float:
-        """Seconds of work on site."""
-        return self.work[job.ticket] * len(self._concerned(job.device, job.ticket))
+        """Seconds of work on site; planned maintenance serves all points of a venue together."""
+        devices = self.points[job.venue] if job.ticket is Ticket.PERIODIC else 1
+        return self.work[job.ticket] * devices
 
     def _done(self, job: Job) -> None:
         """Finishes a job, with whatever else is open at the device."""
@@ -351,4 +352,4 @@ class Maintenance:
             if needs.get(other.ticket, True):
                 self._close(other, now, self.condition.cause(device, other.ticket))
         self.condition.restore(device, now, battery=battery, exchanged=exchanged)
-        self.on_restored(device, now)
+        self.on_restored(device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Protocol
@@ -32,6 +32,10 @@ class Travel(Protocol):
 
     def metres(self, origin: int, place: int) -> float:
         """By road."""
+        ...
+
+    def nearest(self, origin: int, places: Iterable[int]) -> int:
+        """The nearest of several places."""
         ...
 
 

@@ -41,6 +41,7 @@ def write_aftermath(
     happenings: Happenings,
     condition: Condition,
     offline_jobs: Sequence[tuple[int, float, float]],
+    planned_work: Sequence[tuple[int, float, float]],
     streams: Streams,
 ) -> None:
     """Writes the rows that populations leave behind.
@@ -48,6 +49,7 @@ def write_aftermath(
     Parameters
     ----------
     offline_jobs : device, opening and end of the offline tickets that the center worked on.
+    planned_work : venue, opening and end of its planned maintenance.
     """
     settings = scenario.centers[center]
     seconds = scenario.duration
@@ -58,6 +60,7 @@ def write_aftermath(
     _fires(log, venues, happenings, condition.unheard, seconds)
     _states(rows, way, happenings, condition, spans, area)
     _area_tickets(rows, way, happenings, area, settings, offline_jobs)
+    _planned(rows, fleet, planned_work)
     _passing(rows, happenings, spans)
     _outages(log, way, list(scenario.vendors), seconds)
     _people(log, settings, venues, fleet, streams, seconds)
@@ -321,6 +324,23 @@ def _apart(
             continue
         taken.append((s, e))
     return keep
+
+
+def _planned(rows: _Rows, fleet: Fleet, work: Sequence[tuple[int, float, float]]) -> None:
+    """Planned maintenance (8.1), as tickets of every point of the venue."""
+    if not work:
+        return
+    columns = np.array(work, np.float64)
+    points = np.flatnonzero(fleet.is_point)
+    points = points[np.argsort(fleet.venue[points], kind="stable")]
+    first = np.searchsorted(fleet.venue[points], columns[:, 0], side="left")
+    count = np.searchsorted(fleet.venue[points], columns[:, 0], side="right") - first
+    row = np.repeat(np.arange(len(work)), count)
+    device = points[first[row] + np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)]
+    deadline, text = ticket_deadline_s(Ticket.PERIODIC), Ticket.PERIODIC.value
+    opened, done = columns[row, 1], columns[row, 2]
+    rows.write(Kind.TICKET_OPENED, View.PLATFORM, device, opened, text, deadline)
+    rows.write(Kind.TICKET_CLOSED, View.PLATFORM, device, done, text)
 
 
 def _passing(rows: _Rows, happenings: Happenings, spans: Spans) -> None:

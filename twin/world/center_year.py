@@ -99,6 +99,7 @@ def run_center(
         happenings,
         run.condition,
         run.maintenance.offline_jobs,
+        run.maintenance.planned_work,
         streams,
     )
     finished = log.finish({"twin.scenario": scenario.toml()})
@@ -163,7 +164,7 @@ class _Run:
             fleet.ids,
             [KIND_NAMES[k] for k in fleet.kind.tolist()],
             self.venue_of,
-            _points_of(fleet, len(venues.ids)),
+            np.bincount(fleet.venue[fleet.is_point], minlength=len(venues.ids)).tolist(),
             place_of,
             _squares(venues, settings.maintenance.place),
             self.condition,
@@ -234,7 +235,7 @@ class _Run:
         self.response.disable(self.venue_of[device], device, "false alarms by its own fault")
         self.maintenance.open_ticket(device, Ticket.FAULT, now)
 
-    def _restored(self, device: int, now: float) -> None:
+    def _restored(self, device: int) -> None:
         self.response.enable(self.venue_of[device], device)
 
     def _flagged_at(self, device: int, cut_off: float) -> float:
@@ -253,14 +254,6 @@ def _sites(venues: Venues, place_of: list[int]) -> Sites:
         venues.video.tolist(),
         [by_kind[kind] for kind in venues.kind.tolist()],
     )
-
-
-def _points_of(fleet: Fleet, venues: int) -> list[list[int]]:
-    """The networked points of each venue."""
-    points = np.flatnonzero(fleet.is_point)
-    points = points[np.argsort(fleet.venue[points], kind="stable")]
-    ends = np.cumsum(np.bincount(fleet.venue[points], minlength=venues))
-    return [part.tolist() for part in np.split(points, ends[:-1])]
 
 
 def _squares(venues: Venues, side: float) -> list[int]:

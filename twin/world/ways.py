@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import hypot
 
 import numpy as np
@@ -42,10 +43,11 @@ class Ways:
             self._from_center.append(by_pattern[pattern])
         self._factor = [travel.hour_factor(hour) for hour in range(HOURS)]
         network = travel.network
-        self._x, self._y = network.x[self.nodes].tolist(), network.y[self.nodes].tolist()
+        self._x: list[float] = network.x[self.nodes].tolist()
+        self._y: list[float] = network.y[self.nodes].tolist()
         road = travel.metres([site])[0][self.nodes]
         straight = np.hypot(network.x[self.nodes] - self._x[0], network.y[self.nodes] - self._y[0])
-        self._road = road.tolist()
+        self._road: list[float] = road.tolist()
         self._detour = float(road.sum() / straight.sum()) if straight.sum() > 0 else 1.0
 
     def seconds(self, origin: int, place: int, now: float) -> float:
@@ -61,5 +63,11 @@ class Ways:
         """By road."""
         if origin == 0 or place == 0:
             return self._road[origin + place]
-        line: float = hypot(self._x[origin] - self._x[place], self._y[origin] - self._y[place])
-        return float(line * self._detour)
+        line = hypot(self._x[origin] - self._x[place], self._y[origin] - self._y[place])
+        return line * self._detour
+
+    def nearest(self, origin: int, places: Iterable[int]) -> int:
+        """The place that is nearest in a straight line."""
+        x, y = self._x[origin], self._y[origin]
+        xs, ys = self._x, self._y
+        return min(places, key=lambda p: (xs[p] - x) ** 2 + (ys[p] - y) ** 2)
