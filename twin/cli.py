@@ -1,0 +1,266 @@
+"""The ``twin`` command: run a scenario, judge a log, write the schema, list the scenarios.
+
+Exit codes: 0 it worked, whatever the verdicts; 1 with ``--strict`` where a *shall* is not met;
+2 for what the user got wrong; 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twin import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from twin.assessment import Assessment
+
+WORKED, UNMET, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
+
+_LOADERS = (
+    "twin.roads.areas",
+    "twin.roads.build",
+    "twin.roads.load",
+    "twin.siting.rules",
+    "twin.venues.build",
+    "twin.venues.files",
+)
+"""What reads a user's files; a ValueError raised there names the file and the place."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code.
+
+    Parameters
+    ----------
+    argv : the arguments; those of the process by default.
+    """
+    arguments = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = arguments.command
+    try:
+        return command(arguments)
+    except KeyboardInterrupt:
+        print("twin: interrupted; nothing was written", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
+        sys.stderr.close()
+        return WORKED
+    except ValueError as error:
+        if not _is_the_users(error):
+            raise
+        print(f"twin: {error}", file=sys.stderr)
+        return USER_ERROR
+
+
+def _is_the_users(error: ValueError) -> bool:
+    """Whether an error is about what the user gave, and not a mistake of the program."""
+    from twin.log import LogError
+    from twin.report.folder import FolderError
+    from twin.scenario import ScenarioError
+
+    if isinstance(error, (ScenarioError, LogError, FolderError)):
+        return True
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_globals.get("__name__") in _LOADERS
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="twin",
+        description="Simulates township smart fire service centers and judges them clause by "
+        "clause against DB3211/T 1066-2023.",
+    )
+    parser.add_argument("--version", action="version", version=f"twin {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = commands.add_parser(
+        "run", help="simulate a scenario and judge it", description="Simulates a scenario."
+    )
+    run.set_defaults(command=_run)
+    run.add_argument("scenario", help="a scenario file, or the name of a shipped one (township)")
+    run.add_argument("--seed", type=int, metavar="N", help="seed of all random streams")
+    run.add_argument("--days", type=int, metavar="D", help="length of the run in days")
+    run.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help='any setting of the scenario, e.g. venues.points=5000 or vendors.vendor.heartbeat="1 h"',
+    )
+    run.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the output (runs/SCENARIO-SEED)"
+    )
+    run.add_argument(
+        "--processes", type=_count, metavar="N", help="processes for several centers (the cores)"
+    )
+    _judging(run)
+
+    evaluate = commands.add_parser(
+        "evaluate", help="judge an event log", description="Judges an event log, whoever wrote it."
+    )
+    evaluate.set_defaults(command=_evaluate)
+    evaluate.add_argument("log", type=Path, help="the log: events.parquet of a run, or an export")
+    evaluate.add_argument(
+        "--out", type=Path, metavar="DIR", help="write the report into this folder"
+    )
+    _judging(evaluate)
+
+    schema = commands.add_parser("schema", help="the JSON schema of a scenario file, for editors")
+    schema.set_defaults(command=_schema)
+    scenarios = commands.add_parser("scenarios", help="the scenarios that come with twin")
+    scenarios.set_defaults(command=_scenarios)
+    return parser
+
+
+def _judging(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the output")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 1 where a shall is not met"
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1 is expected")
+    return number
+
+
+# -- commands ---------------------------------------------------------------------------------
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from twin.report.folder import check_folder
+    from twin.scenario import load_scenario
+
+    settings = list(arguments.settings)
+    if arguments.days is not None:
+        settings.append(f'duration="{arguments.days} d"')
+    if arguments.seed is not None:
+        settings.append(f"seed={arguments.seed}")
+    scenario = load_scenario(arguments.scenario, settings)
+    folder = arguments.out or Path("runs") / f"{_file_name(scenario.name)}-{scenario.seed}"
+    check_folder(folder)
+
+    from twin.assessment import assess
+    from twin.report.write import write_run
+    from twin.world import simulate
+
+    with _progress(f"{scenario.name}, {scenario.duration / 86400:g} days") as report:
+        run = simulate(
+            scenario, lambda share: report("simulating", 0.6 * share), arguments.processes
+        )
+        report("judging", 0.65)
+        assessments = assess(run.log)
+        write_run(
+            folder,
+            run,
+            assessments,
+            arguments.lang,
+            lambda share: report("drawing", 0.7 + 0.3 * share),
+        )
+    return _judged(assessments, arguments, folder)
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    from twin.assessment import assess
+    from twin.log import read_log
+    from twin.report.folder import check_folder
+
+    if arguments.out is not None:
+        check_folder(arguments.out)
+    log = read_log(arguments.log)
+    assessments = assess(log)
+    if arguments.out is not None:
+        from twin.report.write import write_evaluation
+
+        with _progress(str(arguments.log)) as report:
+            write_evaluation(
+                arguments.out, log, assessments, arguments.lang, lambda s: report("drawing", s)
+            )
+    return _judged(assessments, arguments, arguments.out)
+
+
+def _schema(_: argparse.Namespace) -> int:
+    from twin.scenario import scenario_schema
+
+    print(json.dumps(scenario_schema(), indent=2, ensure_ascii=False))
+    return WORKED
+
+
+def _scenarios(_: argparse.Namespace) -> int:
+    from twin.scenario import load_scenario, shipped_scenarios
+
+    shipped = shipped_scenarios()
+    width = max(map(len, shipped), default=0)
+    for name, path in shipped.items():
+        print(f"{name:<{width}}  {load_scenario(path).purpose}")
+    return WORKED
+
+
+# -- output -----------------------------------------------------------------------------------
+
+
+def _judged(
+    assessments: Sequence[Assessment], arguments: argparse.Namespace, folder: Path | None
+) -> int:
+    """Prints the tables; the exit code."""
+    from twin.assessment import Verdict
+    from twin.report.table import print_assessment, print_close
+
+    console = _console()
+    for assessment in assessments:
+        print_assessment(console, assessment, arguments.lang)
+    print_close(console, assessments, arguments.lang, folder)
+    unmet = any(assessment.with_verdict(Verdict.NOT_MET) for assessment in assessments)
+    return UNMET if arguments.strict and unmet else WORKED
+
+
+def _console() -> Console:
+    """Standard output; 100 to 120 columns wide where it is no terminal that knows better."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    width = console.width if console.is_terminal else max(console.width, 100)
+    return Console(highlight=False, width=min(width, 120))
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[str, float], None]]:
+    """A bar on standard error while it is a terminal; else one line."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        print(f"twin: {what}", file=sys.stderr)
+        yield lambda _phase, _share: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()]
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=1.0)
+
+        def report(phase: str, share: float) -> None:
+            bar.update(task, completed=share, description=f"{what}: {phase}")
+
+        yield report
+
+
+def _file_name(name: str) -> str:
+    """A scenario's name as a folder's name."""
+    kept = "".join(char if char.isalnum() or char in "-_." else "-" for char in name)
+    return kept.strip(".-") or "scenario"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""The map of an area: roads as the base, venues coloured by the time to reach them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin import standard
+from twin.kpi import Rows
+from twin.report.figures import INK, LIMIT, Pen, chinese_font
+from twin.roads.network import RoadNetwork
+from twin.roads.settings import ROAD_CLASSES
+from twin.terms import Kind
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from shapely import Polygon
+
+_MAJOR = {"motorway": 2.2, "trunk": 1.9, "primary": 1.6, "secondary": 1.2, "tertiary": 0.9}
+_BANDS_MIN = (5.0, 10.0, 15.0)
+_BAND_COLOURS = ("#1a9850", "#a6d96a", "#fdae61", "#d7191c")
+_HAZARDS = {"dangerous_chemicals": ("^", "#7b1fa2"), "filling_station": ("v", "#5d4037")}
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a center stands and what it serves, in the network's metres.
+
+    Attributes
+    ----------
+    x, y : the center; area : its response area.
+    venues : names of the venues; venue_x, venue_y : (n,) where they are.
+    """
+
+    x: float
+    y: float
+    area: Polygon
+    venues: tuple[str, ...]
+    venue_x: NDArray[np.float64]
+    venue_y: NDArray[np.float64]
+
+
+def draw_map(rows: Rows, network: RoadNetwork, site: Site, pen: Pen) -> Figure:
+    """The area with roads, venues by travel time in the worst hour, hazards, stations, 8 km."""
+    figure, ax = pen.sheet(height=8.2, width=9.0)
+    _roads(ax, network)
+    for ring in _rings(site.area):
+        ax.plot(*ring.T, color=INK, lw=1.1, ls=(0, (6, 3)), zorder=3)
+    ax.plot([], [], color=INK, lw=1.1, ls=(0, (6, 3)), label=pen("edge of the area"))
+    angle = np.linspace(0, 2 * np.pi, 200)
+    radius = standard.RADIUS_M
+    ax.plot(site.x + radius * np.cos(angle), site.y + radius * np.sin(angle), color=LIMIT, lw=1.0,
+            zorder=3, label=pen("radius 8 km"))  # fmt: skip
+    _venues(ax, rows, site, pen)
+    _places(ax, network, pen)
+    ax.plot(
+        site.x, site.y, "*", ms=19, mfc="#ffd600", mec=INK, zorder=6, ls="", label=pen("center")
+    )
+    _frame(ax, site)
+    _scale_bar(ax)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title=None, labelspacing=0.7)
+    return figure
+
+
+def _roads(ax: Axes, network: RoadNetwork) -> None:
+    from matplotlib.collections import LineCollection
+
+    keep = network.start < network.end  # one line for both directions
+    one_way = ~np.isin(
+        network.end.astype(np.int64) * len(network) + network.start,
+        network.start.astype(np.int64) * len(network) + network.end,
+    )
+    keep |= one_way
+    a, b = network.start[keep], network.end[keep]
+    lines = np.stack(
+        [np.stack([network.x[a], network.y[a]], 1), np.stack([network.x[b], network.y[b]], 1)], 1
+    )
+    names = np.array([name.removesuffix("_link") for name in ROAD_CLASSES])
+    widths = np.array([_MAJOR.get(name, 0.45) for name in names])[network.road_class[keep]]
+    for width in np.unique(widths).tolist():
+        colour = "#c9c9c9" if width < 0.9 else "#9aa5b1"
+        ax.add_collection(
+            LineCollection(list(lines[widths == width]), colors=colour, linewidths=width, zorder=1)
+        )
+
+
+def _rings(area: Polygon) -> list[NDArray[np.float64]]:
+    parts: Any = getattr(area, "geoms", [area])
+    return [np.asarray(part.exterior.coords) for part in parts]
+
+
+def _venues(ax: Axes, rows: Rows, site: Site, pen: Pen) -> None:
+    at = rows.at(Kind.VENUE_TIME)
+    worst = [word for word in set(rows.texts(at)) if word != "free_flow"]
+    at = rows.where_text(at, *worst)
+    minutes = dict(zip(rows.subjects(at), (rows.log.value[at] / 60.0).tolist(), strict=True))
+    time = np.array([minutes.get(name, np.nan) for name in site.venues])
+    known = np.isfinite(time)
+    band = np.searchsorted(_BANDS_MIN, time[known])
+    x, y = site.venue_x[known], site.venue_y[known]
+    hour = f" ({worst[0]})" if worst else ""
+    ax.plot([], [], " ", label=pen("minutes from the order, worst hour") + hour)
+    edges = ["0", *(f"{edge:g}" for edge in _BANDS_MIN)]
+    for number, colour in enumerate(_BAND_COLOURS):
+        mine = band == number
+        last = number == len(_BANDS_MIN)
+        span = f"> {edges[-1]}" if last else f"{edges[number]} - {edges[number + 1]}"
+        ax.scatter(x[mine], y[mine], s=11, c=colour, lw=0, zorder=4,
+                   label=f"{span} {pen('min')}: {int(mine.sum())}")  # fmt: skip
+
+
+def _places(ax: Axes, network: RoadNetwork, pen: Pen) -> None:
+    for kind, (marker, colour) in _HAZARDS.items():
+        found = network.features_of(kind)
+        if found:
+            ax.plot([f.x for f in found], [f.y for f in found], marker, ms=8, mfc=colour, mec="white",
+                    ls="", zorder=5, label=pen(kind.replace("_", " ")))  # fmt: skip
+    stations = network.features_of("fire_station")
+    if stations:
+        ax.plot([f.x for f in stations], [f.y for f in stations], "s", ms=8, mfc="#1f5fa8",
+                mec="white", ls="", zorder=5, label=pen("fire station"))  # fmt: skip
+    for place in network.features_of("village", "town"):
+        if place.name and (place.name.isascii() or chinese_font()):
+            ax.annotate(place.name, (place.x, place.y), ha="center", va="center", fontsize=7.5,
+                        color="#555555", zorder=5)  # fmt: skip
+
+
+def _frame(ax: Axes, site: Site) -> None:
+    """Shows the area and the circle, whatever else the roads' file holds."""
+    x0, y0, x1, y1 = site.area.bounds
+    reach = standard.RADIUS_M
+    x0, x1 = min(x0, site.x - reach), max(x1, site.x + reach)
+    y0, y1 = min(y0, site.y - reach), max(y1, site.y + reach)
+    margin = 0.03 * max(x1 - x0, y1 - y0)
+    ax.set_xlim(x0 - margin, x1 + margin)
+    ax.set_ylim(y0 - margin, y1 + margin)
+    ax.set_aspect("equal")
+    ax.grid(visible=False)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def _scale_bar(ax: Axes) -> None:
+    x0, x1 = ax.get_xlim()
+    y0, y1 = ax.get_ylim()
+    length = next(size for size in (20e3, 10e3, 5e3, 2e3, 1e3, 500.0) if size < (x1 - x0) / 4)
+    x, y = x0 + 0.03 * (x1 - x0), y0 + 0.03 * (y1 - y0)
+    ax.plot([x, x + length], [y, y], color=INK, lw=2.5, solid_capstyle="butt", zorder=6)
+    ax.annotate(f"{length / 1000:g} km", (x + length / 2, y), xytext=(0, 4),
+                textcoords="offset points", ha="center", zorder=6)  # fmt: skip
+    ax.annotate("N", (x0 + 0.03 * (x1 - x0), y1 - 0.08 * (y1 - y0)), xytext=(0, 26),
+                textcoords="offset points", ha="center", arrowprops=None, fontsize=11)  # fmt: skip
+    ax.annotate("", (x0 + 0.03 * (x1 - x0), y1 - 0.04 * (y1 - y0)),
+                (x0 + 0.03 * (x1 - x0), y1 - 0.09 * (y1 - y0)),
+                arrowprops={"arrowstyle": "-|>", "color": INK})  # fmt: skip

@@ -1,0 +1,78 @@
+"""The assumptions of a run: every setting whose source says so, with its value and its range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from pydantic import BaseModel
+
+from twin.scenario import Scenario
+
+
+class Assumption(NamedTuple):
+    """One number without a published source.
+
+    Attributes
+    ----------
+    key : where it stands in a scenario (``center.response.call`` of every center is one row).
+    value : as a scenario writes it; what, source, vary : from the setting's declaration.
+    """
+
+    key: str
+    value: str
+    what: str
+    source: str
+    vary: str
+
+
+def assumptions(scenario: Scenario) -> list[Assumption]:
+    """The assumptions of a scenario, in its order; those of the devices follow, by kind."""
+    return [*_of_model(scenario, ()), *_of_devices(scenario)]
+
+
+def _of_model(model: BaseModel, path: tuple[str, ...]) -> Iterator[Assumption]:
+    written = model.model_dump(mode="json")
+    for name, field in type(model).model_fields.items():
+        here = (*path, name)
+        value = getattr(model, name)
+        extra = field.json_schema_extra
+        if isinstance(extra, Mapping) and "assumption" in str(extra.get("source", "")):
+            yield Assumption(
+                ".".join(here),
+                _written(written[name]),
+                field.description or "",
+                str(extra["source"]),
+                str(extra.get("vary", "")),
+            )
+        if isinstance(value, BaseModel):
+            yield from _of_model(value, here)
+        elif isinstance(value, Mapping) and "assumption" not in str(
+            extra.get("source", "") if isinstance(extra, Mapping) else ""
+        ):
+            for key, part in value.items():
+                if isinstance(part, BaseModel):
+                    yield from _of_model(part, (*here, key))
+
+
+def _written(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_written(part)}" for key, part in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _of_devices(scenario: Scenario) -> Iterator[Assumption]:
+    from devices import KINDS, tunables, with_overrides
+
+    for name, kind in with_overrides(KINDS, scenario.devices).items():
+        for key, number in tunables(kind).items():
+            if "assumption" in number.source:
+                yield Assumption(
+                    f"devices.{name}.{key}",
+                    f"{number.value:g}",
+                    number.what,
+                    number.source,
+                    number.vary,
+                )
