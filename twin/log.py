@@ -288,7 +288,7 @@ def write_log(log: Log, path: Path) -> None:
         place = np.empty(len(words), np.int32)
         place[used] = np.arange(len(used))
         return pa.DictionaryArray.from_arrays(
-            pa.array(place[codes]), pa.array([words[code] for code in used], pa.string())
+            pa.array(place[codes]), pa.array([words[code] for code in used.tolist()], pa.string())
         )
 
     table = pa.table(

@@ -41,7 +41,7 @@ class Desk:
     def __init__(self, env: simpy.Environment, waiting_places: int | None = None) -> None:
         self.env = env
         self.waiting_places = waiting_places
-        self.left: Callable[[str], None] = lambda person: None
+        self.left: Callable[[str], None] = lambda _person: None
         self.freed: Callable[[], None] = lambda: None
         self.free: list[str] = []
         self._leaving: set[str] = set()

@@ -61,6 +61,10 @@ class Condition(Protocol):
         """Whether the device itself is dead or cut off."""
         ...
 
+    def restored_at(self, device: int) -> float:
+        """When somebody last put the device in order, s; ``-inf`` if never."""
+        ...
+
     def cause(self, device: int, ticket: Ticket) -> str:
         """What somebody who looks finds."""
         ...
@@ -119,6 +123,7 @@ class Maintenance:
         self.spares = spares
         self.needs_spare = needs_spare
         self.on_restored = on_restored
+        self._cleaned: dict[int, float] = {}
         self.planned_work: list[tuple[int, float, float]] = []
         self.offline_jobs: list[tuple[int, float, float]] = []
         self.backlog = Backlog(square_of)
@@ -169,6 +174,11 @@ class Maintenance:
             self.planned_work.append((job.venue, job.received, at))
         else:
             self.log.row(at, Kind.TICKET_CLOSED, name, text=job.ticket)
+
+    def cleaned_at(self, device: int) -> float:
+        """When a detector was last cleaned in this run, s; ``-inf`` if never."""
+        planned = self._cleaned.get(self.venue_of[device], -inf)
+        return max(planned, self.condition.restored_at(device))
 
     def settle(self) -> None:
         """At the end of a run: opens and closes what the platform has seen by then."""
@@ -330,6 +340,7 @@ class Maintenance:
         """Finishes a job, with whatever else is open at the device."""
         if job.ticket is Ticket.PERIODIC:
             self._close(job, self.env.now)
+            self._cleaned[job.venue] = self.env.now
             return
         device, now = job.device, self.env.now
         broken = self.condition.broken(device)

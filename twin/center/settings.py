@@ -376,7 +376,7 @@ class CenterSettings(Settings):
     lat: float | None = param(None, "latitude, WGS-84", "input")
     area: str | None = param(
         None,
-        "GeoJSON file with the center's area; else the whole district, or its part nearest to this center",
+        "GeoJSON file of its area; else the district, or the part of it nearest to this center",
         "input",
     )
     site_radius: Metres = param(

@@ -125,9 +125,9 @@ def _signals(rows: _Rows, happenings: Happenings, unheard: Mapping[int, str]) ->
     n = len(signals)
     number = np.arange(1, n + 1)
     silent = np.zeros(n, bool)
-    silent[[i for i, why in unheard.items() if why == "dead"]] = True
+    silent[[i for i, why in unheard.items() if why != "offline"]] = True
     cut = np.zeros(n, bool)
-    cut[[i for i, why in unheard.items() if why != "dead"]] = True
+    cut[[i for i, why in unheard.items() if why == "offline"]] = True
     text = [signals.causes[c] for c in signals.cause.tolist()]
     sounded = np.flatnonzero(~silent)
     rows.write(

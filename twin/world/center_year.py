@@ -35,6 +35,8 @@ from twin.world.registry import Place, write_registry
 from twin.world.way import Way
 from twin.world.ways import Ways
 
+YEAR_S = 365.25 * 86400.0
+
 PROGRESS_EVERY_S = 7 * 86400.0
 """Simulated time between two signs of progress."""
 
@@ -128,6 +130,8 @@ class _Run:
         self.way = way
         self.venue_of: list[int] = fleet.venue.tolist()
         self.category = [Category(kinds[KIND_NAMES[k]].category) for k in fleet.kind.tolist()]
+        soiling = [kinds[name].soiling_years * YEAR_S for name in KIND_NAMES]
+        self.soiling_s = [soiling[k] for k in fleet.kind.tolist()]
         self.env = env = simpy.Environment()
         stints, absences = plan(settings.roster, streams, self.seconds)
         people = People(env, log, settings, ways, stints, absences)
@@ -203,14 +207,18 @@ class _Run:
             signals.signalled.tolist(),
             signals.device.tolist(),
             signals.cause.tolist(),
+            signals.dirt.tolist(),
+            signals.luck.tolist(),
             strict=True,
         )
-        for number, (arrival, signalled, device, cause) in enumerate(rows, start=1):
+        for number, (arrival, signalled, device, cause, dirt, luck) in enumerate(rows, start=1):
             if arrival >= self.seconds:
                 return
             if arrival > env.now:
                 yield env.timeout(arrival - env.now)
             unheard = self.condition.hears(device, signalled)
+            if not unheard and dirt > 0.0 and self._avoided(device, signalled, dirt, luck):
+                unheard = "clean"
             if unheard:
                 self.condition.unheard[number - 1] = unheard
                 continue
@@ -227,6 +235,15 @@ class _Run:
                     annotation,
                 )
             )
+
+    def _avoided(self, device: int, at: float, dirt: float, luck: float) -> bool:
+        """Whether a cleaning has prevented a nuisance alarm that dirt would have caused.
+
+        Dirt raises the rate of nuisance alarms by its amount; it gathers anew after a cleaning.
+        """
+        since = at - self.maintenance.cleaned_at(device)
+        now_dirt = min(dirt, since / self.soiling_s[device])
+        return bool(luck >= (1.0 + now_dirt) / (1.0 + dirt))
 
     # -- between the parts --------------------------------------------------------------------------
 

@@ -221,6 +221,10 @@ class Condition:
         """Whether the device itself is dead or cut off."""
         return self.dead_since[device] < inf or self.cut_since[device] < inf
 
+    def restored_at(self, device: int) -> float:
+        """When somebody last put the device in order; ``-inf`` if never."""
+        return self._restored[device]
+
     def cause(self, device: int, ticket: Ticket) -> str:
         """What somebody who looks at the device finds."""
         if ticket is Ticket.OFFLINE:

@@ -60,6 +60,8 @@ class Signals:
     signalled, arrival : when it sounds, and when it reaches the platform (inf: never), s.
     device : its number; cause : number in ``causes``; fire : its fire's number, -1 = none.
     lost : where it got lost (position in :data:`twin.world.way.LOST`).
+    dirt : contamination of the detector at that time if nobody cleans it, 0 to 1; luck : a
+        uniform that decides whether the alarm still happens after a cleaning.
     """
 
     signalled: Floats
@@ -68,6 +70,8 @@ class Signals:
     cause: Indices
     fire: Indices
     lost: NDArray[np.int8]
+    dirt: Floats
+    luck: Floats
     causes: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -173,7 +177,7 @@ def sample_happenings(
                     streams)  # fmt: skip
     for start, o in found:
         if o.what is Happening.ALARM:
-            alarms.add(o.cause, o.device + start, o.time, np.full(len(o.device), -1))
+            alarms.add(o.cause, o.device + start, o.time, dirt=o.value)
     changes, passing = _changes(found, way)
     _plan_periodic(changes, fleet, cleaning_period_s, streams, seconds)
     device, flag, unflag = way.false_flags()
@@ -202,15 +206,22 @@ class _Collected:
 
     def __init__(self) -> None:
         self.causes: list[str] = []
-        self.parts: list[tuple[int, Indices, Floats, Indices]] = []
+        self.parts: list[tuple[int, Indices, Floats, Indices, Floats]] = []
 
     def add(
-        self, cause: str, device: NDArray[np.integer], time: Floats, fire: NDArray[np.integer]
+        self,
+        cause: str,
+        device: NDArray[np.integer],
+        time: Floats,
+        fire: int = -1,
+        dirt: Floats | None = None,
     ) -> None:
         if cause not in self.causes:
             self.causes.append(cause)
         number = self.causes.index(cause)
-        self.parts.append((number, device.astype(np.int64), time, fire.astype(np.int64)))
+        n = len(device)
+        dirty = np.zeros(n) if dirt is None else dirt
+        self.parts.append((number, device.astype(np.int64), time, np.full(n, fire), dirty))
 
 
 def _detect(
@@ -236,18 +247,20 @@ def _detect(
         if len(detects):
             device = part.start + first + detects
             at = time[fire] + delay[detects]
-            alarms.add(FIRE_CAUSES[cause[fire]], device, at, np.full(len(detects), fire))
+            alarms.add(FIRE_CAUSES[cause[fire]], device, at, fire)
 
 
 def _signals(alarms: _Collected, way: Way, seconds: float) -> Signals:
     """All alarm signals with their repeats, and when each one arrives."""
     if not alarms.parts:
         none, zero = np.zeros(0), np.zeros(0, np.int64)
-        return Signals(none, none, zero, zero, zero, zero.astype(np.int8), ())
+        return Signals(none, none, zero, zero, zero, zero.astype(np.int8), none, none, ())
     cause = np.concatenate([np.full(len(p[1]), p[0]) for p in alarms.parts])
     device = np.concatenate([p[1] for p in alarms.parts])
     time = np.concatenate([p[2] for p in alarms.parts])
     fire = np.concatenate([p[3] for p in alarms.parts])
+    dirt = np.concatenate([p[4] for p in alarms.parts])
+    stays = way.luck(("stays",), device, _ranks(device, time), 1)[:, 0]
     first, last = REPEAT_AFTER_S
     rows, at = np.arange(len(device)), time
     all_rows, all_times = [rows], [time]
@@ -270,6 +283,8 @@ def _signals(alarms: _Collected, way: Way, seconds: float) -> Signals:
         cause=cause[order],
         fire=fire[order],
         lost=lost[order],
+        dirt=dirt[rows][order],
+        luck=stays[rows][order],
         causes=tuple(alarms.causes),
     )
 
