@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 from twin.roads.network import RoadNetwork
 
 if TYPE_CHECKING:
-    from shapely import Polygon
+    from shapely import MultiPolygon, Polygon
 
 
-def nearest_parts(district: Polygon, sites: Sequence[tuple[float, float]]) -> list[Polygon]:
+def nearest_parts(
+    district: Polygon, sites: Sequence[tuple[float, float]]
+) -> list[Polygon | MultiPolygon]:
     """The part of the district that is nearer, in a straight line, to each site than to others.
+
+    Where the district is not convex, a part may fall into several pieces.
 
     Parameters
     ----------
@@ -32,16 +36,17 @@ def nearest_parts(district: Polygon, sites: Sequence[tuple[float, float]]) -> li
     ]
 
 
-def read_area(file: str, network: RoadNetwork) -> Polygon:
+def read_area(file: str, network: RoadNetwork) -> Polygon | MultiPolygon:
     """A center's area from a GeoJSON file (WGS-84): its polygons together, in metres.
 
     Raises
     ------
     ValueError
-        The file is missing, is not GeoJSON, or has no polygon.
+        The file is missing, is not GeoJSON, has no polygon, or one that is none: it crosses itself
+        or is not in degrees.
     """
     import numpy as np
-    from shapely import transform, union_all
+    from shapely import get_coordinates, is_valid_reason, transform, union_all
     from shapely.geometry import shape
 
     path = Path(file)
@@ -53,9 +58,20 @@ def read_area(file: str, network: RoadNetwork) -> Polygon:
         raise ValueError(f"{path}: no such file; a center's area is a GeoJSON file") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: not a GeoJSON file of the area ({error})") from error
-    polygons = [s for s in shapes if s.geom_type in ("Polygon", "MultiPolygon")]
+    polygons = [s for s in shapes if s.geom_type in ("Polygon", "MultiPolygon") and not s.is_empty]
     if not polygons:
         raise ValueError(f"{path}: no polygon in the file; an area is one or more polygons")
-    return transform(
+    for number, polygon in enumerate(polygons, 1):
+        if not polygon.is_valid:
+            raise ValueError(
+                f"{path}: polygon {number} is not a simple one ({is_valid_reason(polygon)}); draw "
+                "its outline without crossing itself"
+            )
+        if not (np.abs(get_coordinates(polygon)) <= (180.0, 90.0)).all():
+            raise ValueError(
+                f"{path}: polygon {number} is not in degrees; save it in WGS-84 (longitude first)"
+            )
+    area: Polygon | MultiPolygon = transform(
         union_all(polygons), lambda c: np.stack(network.project(c[:, 0], c[:, 1]), axis=1)
     )
+    return area

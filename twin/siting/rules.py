@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from shapely import Polygon
+    from shapely import LinearRing, MultiPolygon, Polygon
 
     from twin.roads.network import Feature, RoadNetwork
     from twin.roads.travel import TravelTimes
@@ -90,7 +90,7 @@ class HazardCheck:
     bearing_deg: float
 
 
-def edge_points(network: RoadNetwork, area: Polygon) -> EdgePoints:
+def edge_points(network: RoadNetwork, area: Polygon | MultiPolygon) -> EdgePoints:
     """The points at which 5.1.1 is judged: the area's boundary and its outermost road points.
 
     The boundary is sampled every 500 m where a road comes near (300 m), and at its outermost
@@ -103,7 +103,8 @@ def edge_points(network: RoadNetwork, area: Polygon) -> EdgePoints:
     Parameters
     ----------
     network : the roads.
-    area : the response area in the network's metres.
+    area : the response area in the network's metres; of several parts (villages apart, an island)
+        each has its edge.
 
     Raises
     ------
@@ -117,12 +118,9 @@ def edge_points(network: RoadNetwork, area: Polygon) -> EdgePoints:
         raise ValueError(
             f"the response area has no road of {network.name!r} in it; give an area within the map"
         )
-    ring = area.exterior
-    samples = max(4, int(np.ceil(ring.length / BOUNDARY_STEP_M)))
-    along = np.arange(samples) * (ring.length / samples)
-    boundary = shapely.get_coordinates(shapely.line_interpolate_point(ring, along))
+    boundary = np.concatenate([_along(part.exterior) for part in getattr(area, "geoms", [area])])
     _, offset = network.nearest(boundary[:, 0], boundary[:, 1])
-    corners = shapely.get_coordinates(shapely.convex_hull(ring))[:-1]
+    corners = shapely.get_coordinates(shapely.convex_hull(area))[:-1]
     boundary = np.unique(np.concatenate([boundary[offset <= NEAR_ROAD_M], corners]), axis=0)
     node, offset = network.nearest(boundary[:, 0], boundary[:, 1])
 
@@ -136,6 +134,15 @@ def edge_points(network: RoadNetwork, area: Polygon) -> EdgePoints:
         node=np.concatenate([node, outer]),
         offset_m=np.concatenate([offset, np.zeros(len(outer))]),
     )
+
+
+def _along(ring: LinearRing) -> Floats:
+    """Points (k, 2) along a ring, evenly spaced by at most the step."""
+    import shapely
+
+    samples = max(4, int(np.ceil(ring.length / BOUNDARY_STEP_M)))
+    along = np.arange(samples) * (ring.length / samples)
+    return np.asarray(shapely.get_coordinates(shapely.line_interpolate_point(ring, along)))
 
 
 def reach(
