@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help='any setting of the scenario, e.g. venues.points=5000 or vendors.vendor.heartbeat="1 h"',
+        help='any setting, such as venues.points=5000 or vendors.vendor.heartbeat="1 h"',
     )
     run.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the output (runs/SCENARIO-SEED)"
@@ -157,16 +157,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
     with _progress(f"{scenario.name}, {scenario.duration / 86400:g} days") as report:
         run = simulate(
-            scenario, lambda share: report("simulating", 0.6 * share), arguments.processes
+            scenario, lambda share: report("simulating", 0.5 * share), arguments.processes
         )
-        report("judging", 0.65)
+        report("judging", 0.5)
         assessments = assess(run.log)
         write_run(
             folder,
             run,
             assessments,
             arguments.lang,
-            lambda share: report("drawing", 0.7 + 0.3 * share),
+            lambda share: report("drawing", 0.6 + 0.4 * share),
         )
     return _judged(assessments, arguments, folder)
 

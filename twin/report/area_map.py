@@ -46,7 +46,7 @@ class Site:
 
 def draw_map(rows: Rows, network: RoadNetwork, site: Site, pen: Pen) -> Figure:
     """The area with roads, venues by travel time in the worst hour, hazards, stations, 8 km."""
-    figure, ax = pen.sheet(height=8.2, width=9.0)
+    figure, ax = pen.sheet(height=9.6, width=9.0)
     _roads(ax, network)
     for ring in _rings(site.area):
         ax.plot(*ring.T, color=INK, lw=1.1, ls=(0, (6, 3)), zorder=3)
@@ -62,7 +62,8 @@ def draw_map(rows: Rows, network: RoadNetwork, site: Site, pen: Pen) -> Figure:
     )
     _frame(ax, site)
     _scale_bar(ax)
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title=None, labelspacing=0.7)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, columnspacing=1.6,
+              title=_title(rows, pen))  # fmt: skip
     return figure
 
 
@@ -94,16 +95,12 @@ def _rings(area: Polygon) -> list[NDArray[np.float64]]:
 
 
 def _venues(ax: Axes, rows: Rows, site: Site, pen: Pen) -> None:
-    at = rows.at(Kind.VENUE_TIME)
-    worst = [word for word in set(rows.texts(at)) if word != "free_flow"]
-    at = rows.where_text(at, *worst)
+    at = rows.where_text(rows.at(Kind.VENUE_TIME), *_worst_hours(rows))
     minutes = dict(zip(rows.subjects(at), (rows.log.value[at] / 60.0).tolist(), strict=True))
     time = np.array([minutes.get(name, np.nan) for name in site.venues])
     known = np.isfinite(time)
     band = np.searchsorted(_BANDS_MIN, time[known])
     x, y = site.venue_x[known], site.venue_y[known]
-    hour = f" ({worst[0]})" if worst else ""
-    ax.plot([], [], " ", label=pen("minutes from the order, worst hour") + hour)
     edges = ["0", *(f"{edge:g}" for edge in _BANDS_MIN)]
     for number, colour in enumerate(_BAND_COLOURS):
         mine = band == number
@@ -113,12 +110,22 @@ def _venues(ax: Axes, rows: Rows, site: Site, pen: Pen) -> None:
                    label=f"{span} {pen('min')}: {int(mine.sum())}")  # fmt: skip
 
 
+def _worst_hours(rows: Rows) -> list[str]:
+    """The worst hour of the week, as the rows name it."""
+    return sorted({word for word in rows.texts(rows.at(Kind.VENUE_TIME)) if word != "free_flow"})
+
+
+def _title(rows: Rows, pen: Pen) -> str:
+    return pen("minutes from the order, worst hour") + f" ({', '.join(_worst_hours(rows))})"
+
+
 def _places(ax: Axes, network: RoadNetwork, pen: Pen) -> None:
     for kind, (marker, colour) in _HAZARDS.items():
         found = network.features_of(kind)
         if found:
-            ax.plot([f.x for f in found], [f.y for f in found], marker, ms=8, mfc=colour, mec="white",
-                    ls="", zorder=5, label=pen(kind.replace("_", " ")))  # fmt: skip
+            name = pen(kind.replace("_", " "))
+            ax.plot([f.x for f in found], [f.y for f in found], marker, ms=8, mfc=colour,
+                    mec="white", ls="", zorder=5, label=name)  # fmt: skip
     stations = network.features_of("fire_station")
     if stations:
         ax.plot([f.x for f in stations], [f.y for f in stations], "s", ms=8, mfc="#1f5fa8",

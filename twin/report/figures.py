@@ -44,6 +44,8 @@ FONTS = (
 )
 """Fonts with Chinese characters, in order of preference; none comes along."""
 
+_FONT_FILES = ("cjk", "notosanssc", "sourcehan", "wqy", "msyh", "pingfang", "simhei", "hiragino")
+
 _ZH = {
     "date": "日期",
     "online rate": "在线率",
@@ -73,11 +75,11 @@ _ZH = {
     "hazard": "隐患",
     "periodic": "定期维保",
     "end of life": "到期更换",
-    "duty people": "值班人员（人）",
-    "on duty (mean)": "在班（平均）",
-    "at the desk (mean)": "在岗（平均）",
-    "at the desk (least)": "在岗（最少）",
-    "4.4: at least 2": "4.4：不少于2人",
+    "share of time": "时间占比",
+    "two or more at the desk": "2人及以上在岗",
+    "two or more on duty, one at the desk": "2人及以上在班，1人在岗",
+    "fewer than two on duty": "在班不足2人",
+    "nobody at the desk": "无人在岗",
     "signals of all detectors": "现场报警信号",
     "arrived at the platform": "平台收到",
     "of these fire alarm messages": "其中火警信息",
@@ -111,8 +113,15 @@ def chinese_font() -> str | None:
     """An installed font with Chinese characters; None where there is none."""
     from matplotlib import font_manager
 
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return next((name for name in FONTS if name in installed), None)
+    def found() -> str | None:
+        installed = {font.name for font in font_manager.fontManager.ttflist}
+        return next((name for name in FONTS if name in installed), None)
+
+    if found() is None:  # matplotlib's list is a cache that does not notice new fonts
+        for path in font_manager.findSystemFonts():
+            if any(part in path.lower() for part in _FONT_FILES):
+                font_manager.fontManager.addfont(path)
+    return found()
 
 
 class Pen:
@@ -128,7 +137,7 @@ class Pen:
         """A label in the report's language."""
         return _ZH.get(text, text) if self.lang == "zh" else text
 
-    def rc(self) -> dict[str, Any]:
+    def rc(self) -> Any:
         """matplotlib's settings while a figure is made and saved."""
         font = chinese_font()
         return {
@@ -196,18 +205,19 @@ def online(rows: Rows, kpis: Kpis, pen: Pen) -> Figure | None:
 
 def _dates(rows: Rows, days: int) -> NDArray[np.datetime64]:
     """Local dates of the period's days."""
-    start = rows.period.start_us + 12 * series.HOUR_US  # noon: on the local date whatever the zone
+    start = rows.period.start_us + 12 * series.HOUR_US  # noon is on the local date
     first = np.datetime64(start, "us").astype("datetime64[D]")
     dates: NDArray[np.datetime64] = first + np.arange(days)
     return dates
 
 
-def _date_axis(ax: Axes) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+def _date_axis(ax: Axes, ticks: int = 13) -> None:
+    from matplotlib import dates
 
-    locator = AutoDateLocator(minticks=4, maxticks=13)
+    typed: Any = dates  # its stubs leave these calls untyped
+    locator = typed.AutoDateLocator(minticks=3, maxticks=ticks)
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.xaxis.set_major_formatter(typed.ConciseDateFormatter(locator))
     ax.margins(x=0.01)
 
 
@@ -218,8 +228,8 @@ def waits(rows: Rows, _: Kpis, pen: Pen) -> Figure | None:
         return None
     figure, (left, right) = pen.sheet(2)
     _waits(left, response, standard.RESPONSE_S, 0.5, 12.0, pen("response (6.1: 5 s)"), pen)
-    _waits(right, verification, standard.VERIFICATION_S, 5.0, 150.0, pen("verification (6.1: 1 min)"),
-           pen)  # fmt: skip
+    title = pen("verification (6.1: 1 min)")
+    _waits(right, verification, standard.VERIFICATION_S, 5.0, 150.0, title, pen)
     return figure
 
 
@@ -286,7 +296,7 @@ def maintenance(rows: Rows, kpis: Kpis, pen: Pen) -> Figure | None:
                    colors=[_TICKET_COLOURS[kind] for kind in open_tickets])  # fmt: skip
     left.set_title(pen("open tickets"))
     left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=4, columnspacing=1.0)
-    _date_axis(left)
+    _date_axis(left, 7)
     months = [month[5:] for month in kpis.period.months]
     timely = 100 * np.array(kpis.maintenance.by_month["maintenance_timeliness"])
     right.bar(months, timely, 0.75, color=VIEW_COLOURS[View.PLATFORM])
@@ -309,34 +319,29 @@ _TICKET_COLOURS = dict(
 
 
 def desk(rows: Rows, _: Kpis, pen: Pen) -> Figure | None:
-    """Duty people over the week: on duty, at the desk, and the least at the desk."""
+    """How well the desk is staffed over the week: shares of the time, hour by hour."""
     week = series.desk_week(rows)
     if week is None:
         return None
     figure, ax = pen.sheet(height=2.6)
-    hours = np.arange(169)
-
-    def closed(values: series.Floats) -> series.Floats:
-        return np.append(values, values[-1])
-
-    ax.fill_between(hours, closed(week.on_duty), step="post", color="#d6e4f2",
-                    label=pen("on duty (mean)"))  # fmt: skip
-    ax.step(hours, closed(week.at_desk), where="post", color=VIEW_COLOURS[View.PLATFORM],
-            label=pen("at the desk (mean)"))  # fmt: skip
-    ax.step(hours, closed(week.least_at_desk), where="post", color="#e08e0b", lw=1.1,
-            label=pen("at the desk (least)"))  # fmt: skip
-    ax.axhline(standard.SHIFT_MIN, color=LIMIT, lw=1, label=pen("4.4: at least 2"))
+    base = np.zeros(168)
+    for (name, share), colour in zip(week.items(), _DESK_COLOURS, strict=True):
+        label = f"{pen(name)}: {100 * float(share.mean()):.1f} %"
+        ax.stairs(100 * (base + share), np.arange(169), baseline=100 * base, fill=True,
+                  color=colour, label=label)  # fmt: skip
+        base = base + share
     ax.set_xticks(np.arange(7) * 24 + 12, [pen(day) for day in DAYS])
     ax.tick_params(axis="x", length=0)
     for day in range(1, 7):
-        ax.axvline(24 * day, color=GRID, lw=0.8)
+        ax.axvline(24 * day, color="white", lw=1.2)
     ax.set_xlim(0, 168)
-    ax.set_ylim(0, float(np.max(week.on_duty)) + 0.6)
-    ax.set_ylabel(pen("duty people"))
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4)
+    ax.set_ylim(0, 100)
+    ax.set_ylabel(pen("share of time") + " %")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
     return figure
 
 
+_DESK_COLOURS = ("#1f5fa8", "#8fb8de", "#e08e0b", "#c0392b")
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +11,7 @@ from twin.kpi.maintenance import TICKETS
 from twin.kpi.rates import online_rate
 from twin.kpi.rows import Intervals, Rows, clip_to, intervals, steps
 from twin.log import MICROSECONDS
+from twin.standard import SHIFT_MIN
 from twin.terms import Category, Kind, Role, Ticket, View
 
 Floats = NDArray[np.float64]
@@ -106,17 +105,12 @@ def open_tickets_by_day(rows: Rows) -> dict[Ticket, Floats]:
     return found
 
 
-@dataclass(frozen=True)
-class DeskWeek:
-    """Duty people by hour of the week (168, Monday 0 h first): means and least numbers."""
+def desk_week(rows: Rows) -> dict[str, Floats] | None:
+    """How the desk is staffed over the week (4.4): shares of the time by state, best first.
 
-    on_duty: Floats
-    at_desk: Floats
-    least_at_desk: Floats
-
-
-def desk_week(rows: Rows) -> DeskWeek | None:
-    """How many are on duty and at the desk over the week; None without duty rows."""
+    Each is (168,), by hour of the week from Monday 0 h; in every hour that the period has they add
+    up to 1. None without duty rows.
+    """
     on, off = rows.at(Kind.ON_DUTY), rows.at(Kind.OFF_DUTY)
     if not len(on):
         return None
@@ -124,17 +118,19 @@ def desk_week(rows: Rows) -> DeskWeek | None:
     left, back = rows.at(Kind.LEFT_DESK), rows.at(Kind.BACK_AT_DESK, Kind.OFF_DUTY)
     out = clip_to(intervals(rows, left, back), duty)
     at = np.arange(rows.period.start_us, rows.period.end_us, _GRID_US) + _GRID_US // 2
-    present, away = _open_at(duty, at), _open_at(out, at)
-    days = (at - rows.period.start_us) // DAY_US + _weekday(rows)
-    hour = (days % 7) * 24 + rows.period.hour_of_day(at)
+    present = _open_at(duty, at)
+    there = present - _open_at(out, at)
+    day = (at - rows.period.start_us) // DAY_US + _weekday(rows)
+    hour = (day % 7) * 24 + rows.period.hour_of_day(at)
     counts = np.maximum(np.bincount(hour, minlength=168), 1)
-    least = np.full(168, np.inf)
-    np.minimum.at(least, hour, present - away)
-    return DeskWeek(
-        np.bincount(hour, present, 168) / counts,
-        np.bincount(hour, present - away, 168) / counts,
-        np.where(np.isfinite(least), least, np.nan),
-    )
+    empty, thin = there <= 0, present < SHIFT_MIN
+    states = {
+        "two or more at the desk": there >= SHIFT_MIN,
+        "two or more on duty, one at the desk": (there < SHIFT_MIN) & ~thin & ~empty,
+        "fewer than two on duty": thin & ~empty,
+        "nobody at the desk": empty,
+    }
+    return {name: np.bincount(hour, mask, 168) / counts for name, mask in states.items()}
 
 
 def _open_at(family: Intervals, at: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -22,7 +22,9 @@ STYLES = {
     Verdict.NOT_JUDGED: "dim",
     Verdict.FIGURE: "cyan",
 }
-_LACKS = re.compile(r"^(the checklist lacks |检查表缺少).*")
+_LACKS = re.compile(
+    r"^(the checklist lacks |检查表缺少|the log has no checklist|日志中没有checklist)"
+)
 
 
 def summary(findings: Iterable[Finding], lang: Language) -> str:

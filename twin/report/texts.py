@@ -83,8 +83,8 @@ WORDS: dict[str, Text] = {
     "roads": Text("roads", "道路"),
     "simulation": Text("simulated in", "模拟用时"),
     "font_missing": Text(
-        "The figures are labelled in English: no Chinese font is installed on the machine that drew "
-        "them (fonts-noto-cjk or fonts-wqy-zenhei would do).",
+        "The figures are labelled in English: no Chinese font is installed on the machine that "
+        "drew them (fonts-noto-cjk or fonts-wqy-zenhei would do).",
         "图中文字为英文：绘图的计算机未安装中文字体（可安装fonts-noto-cjk或fonts-wqy-zenhei）。",
     ),
     "simulated_note": Text(

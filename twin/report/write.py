@@ -185,11 +185,11 @@ def _write_json(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def _write_tables(folder: Path, assessments: Sequence[Assessment]) -> None:
-    """``kpis.csv`` (the year), ``monthly.csv`` and the other tables of the KPIs, and the verdicts."""
+    """``kpis.csv`` (the period), ``monthly.csv``, the KPIs' other tables, and the verdicts."""
     joined: dict[str, list[Mapping[str, Any]]] = {}
     for assessment in assessments:
-        for name, rows in tables(assessment.kpis).items():
-            joined.setdefault("kpis" if name == "year" else name, []).extend(rows)
+        for name, table in tables(assessment.kpis).items():
+            joined.setdefault("kpis" if name == "year" else name, []).extend(table)
     joined["assessment"] = [
         {
             "center": assessment.center,
@@ -227,11 +227,15 @@ def _sections(
     sites: Mapping[str, Site] | None = None,
 ) -> list[Section]:
     """Draws every center's figures into ``figures/`` and puts its part of the page together."""
+    import logging
+
     import matplotlib as mpl
 
     from twin.report.area_map import draw_map
     from twin.report.figures import FIGURES, Pen
 
+    # a Chinese font without a regular weight is no news to a user
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     pen = Pen(lang)
     (folder / "figures").mkdir()
     sections = []
