@@ -9,11 +9,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 
 from twin.terms import Ticket
-
-LEAST_S = 120.0
-"""No trip is filled up to less than this (assumption; no job takes less by default)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,8 +29,6 @@ class Job:
     open: bool = True
     part: str = ""
     """The spare that is in the vehicle for it."""
-    missing: bool = False
-    """A spare was missing for it before."""
 
 
 class Backlog:
@@ -81,14 +77,17 @@ class Backlog:
         """The open tickets of a device."""
         return list(self._of_device.get(device, ()))
 
-    def take(self, now: float, seconds: float, work: Callable[[Job], float]) -> list[Job]:
-        """The jobs of the next trip: the most urgent one and others of its place.
+    def take(
+        self, now: float, seconds: float, work: Callable[[Job], float], whatever: bool
+    ) -> list[Job]:
+        """The most urgent job and the others of its place, its own venue first, oldest first.
 
         Parameters
         ----------
         now : jobs that are not ready by then stay.
-        seconds : work for no more than this is taken, except that one job always is.
+        seconds : work for no more than this is taken.
         work : seconds of work that a job takes.
+        whatever : the most urgent job is taken even if it takes longer.
         """
         while self._ready and self._ready[0][0] <= now:
             _, _, job = heapq.heappop(self._ready)
@@ -99,29 +98,22 @@ class Backlog:
         if not self._due:
             return []
         first = self._due[0][2]
+        if not whatever and work(first) > seconds:
+            return []
+        taken = [first]
+        left = seconds - work(first)
         place = self._places[self._place_of[first.venue]]
-        taken: list[Job] = []
-        # The venue of the most urgent job comes first, then the place's others, oldest first.
-        for venue in [first.venue, *(v for v in place if v != first.venue)]:
-            for job in list(place[venue].values()):
-                cost = work(job)
-                if taken and cost > seconds:
-                    continue
-                seconds -= cost
-                taken.append(job)
-                if seconds < LEAST_S:
-                    break
-            if seconds < LEAST_S:
+        venues = chain((first.venue,), (venue for venue in place if venue != first.venue))
+        for job in chain.from_iterable(place[venue].values() for venue in venues):
+            if job is first:
+                continue
+            left -= work(job)
+            if left < 0:
                 break
-        if first not in taken:
-            taken[0] = first
+            taken.append(job)
         for job in taken:
             self._unshelve(job)
         return taken
-
-    def next_ready(self) -> float:
-        """When the next job becomes ready; infinity where none is known."""
-        return self._ready[0][0] if self._ready else float("inf")
 
     def _shelve(self, job: Job) -> None:
         job.waiting = True

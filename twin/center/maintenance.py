@@ -7,6 +7,7 @@ or the device has come back by itself.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, isnan
@@ -16,7 +17,7 @@ import simpy
 from simpy.events import Event
 
 from twin.alarmcore.device_rules import ticket_deadline_s
-from twin.center.backlog import LEAST_S, Backlog, Job
+from twin.center.backlog import Backlog, Job
 from twin.center.people import People, Person
 from twin.center.settings import MaintenanceSettings
 from twin.center.spares import BATTERIES, Spares
@@ -123,6 +124,7 @@ class Maintenance:
         self.spares = spares
         self.needs_spare = needs_spare
         self.on_restored = on_restored
+        self._without_part: dict[str, deque[Job]] = {}
         self._cleaned: dict[int, float] = {}
         self.planned_work: list[tuple[int, float, float]] = []
         self.offline_jobs: list[tuple[int, float, float]] = []
@@ -143,6 +145,7 @@ class Maintenance:
             for ticket in Ticket
         }
         people.came = self._send_idle
+        spares.came = self._delivered
         env.process(self._look())
 
     # -- tickets --------------------------------------------------------------------------------
@@ -236,7 +239,7 @@ class Maintenance:
         """The next trip's jobs: place after place, the most urgent first, while time is left."""
         jobs: list[Job] = []
         left = min(self.settings.trip_length, end - self.env.now)
-        while left >= LEAST_S and (found := self.backlog.take(self.env.now, left, self._work)):
+        while left > 0 and (found := self.backlog.take(self.env.now, left, self._work, not jobs)):
             found = [job for job in found if not self._closed_by_itself(job) and self._load(job)]
             left -= sum(map(self._work, found))
             jobs += found
@@ -255,19 +258,25 @@ class Maintenance:
         if not part or self.spares.load(part):
             job.part = part
             return True
-        if not job.missing:
-            job.missing = True
-            name = self.device_ids[job.device]
-            self.log.row(self.env.now, Kind.SPARE_MISSING, name, text=part)
-        job.ready = self.spares.expected(part)
-        self.backlog.queue(job)
+        self.log.row(self.env.now, Kind.SPARE_MISSING, self.device_ids[job.device], text=part)
+        self._without_part.setdefault(part, deque()).append(job)
         return False
+
+    def _delivered(self, part: str, number: int) -> None:
+        """Spares have come: as many of the jobs that wait for them can be done."""
+        waiting = self._without_part.get(part, ())
+        while waiting and number > 0:
+            job = waiting.popleft()
+            if job.open:
+                self.backlog.queue(job)
+                number -= 1
 
     def _put_back(self, jobs: Iterable[Job]) -> None:
         """Jobs that a trip did not do wait again, and their spares return to the stock."""
         for job in jobs:
             if job.part:
                 self.spares.unload(job.part)
+                self._delivered(job.part, 1)
                 job.part = ""
             if job.open:
                 self.backlog.queue(job)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from math import ceil
 from typing import Any
 
@@ -28,6 +28,10 @@ class Spares:
     ----------
     env, log, settings : the center's.
     devices : number of devices of each kind, and of battery devices under :data:`BATTERIES`.
+
+    Attributes
+    ----------
+    came : called with part and number when a delivery has come.
     """
 
     def __init__(
@@ -47,7 +51,8 @@ class Spares:
             for part, n in devices.items()
         }
         self.stock = dict(self.full)
-        self._arrives: dict[str, float] = {}
+        self._ordered: set[str] = set()
+        self.came: Callable[[str, int], None] = lambda _part, _number: None
 
     def load(self, part: str) -> bool:
         """Takes one from the stock into a vehicle; False where there is none."""
@@ -55,7 +60,7 @@ class Spares:
             return False
         self.stock[part] -= 1
         reorder_at = self.settings.reorder_share * self.full[part]
-        if part not in self._arrives and self.stock[part] <= reorder_at:
+        if part not in self._ordered and self.stock[part] <= reorder_at:
             self._order(part)
         return True
 
@@ -63,20 +68,17 @@ class Spares:
         """Puts one back that was not needed."""
         self.stock[part] += 1
 
-    def expected(self, part: str) -> float:
-        """When the next delivery of a part that is out of stock comes."""
-        return self._arrives[part]
-
     def _order(self, part: str) -> None:
         number = self.full[part] - self.stock[part]
-        self._arrives[part] = self.env.now + self.settings.lead_time
+        self._ordered.add(part)
         self.log.row(self.env.now, Kind.SPARE_ORDERED, part, value=float(number))
         self.env.process(self._delivery(part, number))
 
     def _delivery(self, part: str, number: int) -> Generator[Event, Any, None]:
         yield self.env.timeout(self.settings.lead_time)
-        del self._arrives[part]
+        self._ordered.discard(part)
         self.stock[part] += number
         self.log.row(self.env.now, Kind.SPARE_RECEIVED, part, value=float(number))
+        self.came(part, number)
         if self.stock[part] <= self.settings.reorder_share * self.full[part]:
             self._order(part)

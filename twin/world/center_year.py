@@ -138,7 +138,7 @@ class _Run:
         self.condition = Condition(
             len(fleet.ids),
             happenings.changes,
-            self._flagged_at,
+            way.flagged_one,
             (way.registration + way.push_delay).tolist(),
             happenings.battery_s.tolist(),
             way.state_known_one,
@@ -254,11 +254,6 @@ class _Run:
 
     def _restored(self, device: int) -> None:
         self.response.enable(self.venue_of[device], device)
-
-    def _flagged_at(self, device: int, cut_off: float) -> float:
-        one = np.array([device])
-        flag = self.way.vendor_flag(one, np.array([cut_off]))
-        return float(self.way.at_platform(one, flag)[0])
 
 
 def _sites(venues: Venues, place_of: list[int]) -> Sites:

@@ -196,6 +196,11 @@ class Way:
             )
         )
 
+        self._vendor_downs = [
+            tuple(times.tolist() for times in self.vendor_outages.of(i))
+            for i in range(len(self.vendors))
+        ]
+
     def area(self) -> Area:
         """Every time in which a device cannot report because of cell, power or uplink."""
         parts: list[tuple[Indices, Floats, Floats, int]] = []
@@ -338,11 +343,29 @@ class Way:
         phase, interval = self.phase[device], self.interval[device]
         reported = phase - (phase - time) // interval * interval
         vendor = int(self.vendor[device])
-        start, end = self.vendor_outages.of(vendor)
-        if np.any((start <= reported) & (reported < end)):
+        if self._vendor_down(vendor, reported, reported):
             return float(self.state_known(np.array([device]), np.array([time]))[0])
         first, period = self.pull_phase[vendor], self.pull_period[vendor]
         return float(first - (first - reported) // period * period)
+
+    def flagged_one(self, device: int, cut_off: float) -> float:
+        """When the platform knows that a device is cut off; as :meth:`vendor_flag`, for one."""
+        vendor = int(self.vendor[device])
+        rule, phase, interval = self.vendors[vendor], self.phase[device], self.interval[device]
+        last = phase + (cut_off - phase) // interval * interval
+        flag = last + rule.missed_heartbeats * interval + rule.grace
+        if self._vendor_down(vendor, last, flag):
+            one = np.array([device])
+            return float(self.at_platform(one, self.vendor_flag(one, np.array([cut_off])))[0])
+        first, period = self.pull_phase[vendor], self.pull_period[vendor]
+        pulled = first - (first - flag) // period * period
+        pushed = np.inf if self.push_lost[device] else flag + self.push_delay[device]
+        return float(min(pushed, pulled))
+
+    def _vendor_down(self, vendor: int, start: float, end: float) -> bool:
+        """Whether the vendor platform is down at any time from start to end."""
+        down, up = self._vendor_downs[vendor]
+        return any(d <= end and start <= u for d, u in zip(down, up, strict=True))
 
     def false_flags(self) -> tuple[Indices, Floats, Floats]:
         """Flags by lost heartbeats alone: device, vendor's flag, vendor's unflag."""
