@@ -130,10 +130,13 @@ def _places(ax: Axes, network: RoadNetwork, pen: Pen) -> None:
     if stations:
         ax.plot([f.x for f in stations], [f.y for f in stations], "s", ms=8, mfc="#1f5fa8",
                 mec="white", ls="", zorder=5, label=pen("fire station"))  # fmt: skip
-    for place in network.features_of("village", "town"):
+    from matplotlib.patheffects import withStroke
+
+    for place in network.features_of("village"):
         if place.name and (place.name.isascii() or chinese_font()):
-            ax.annotate(place.name, (place.x, place.y), ha="center", va="center", fontsize=7.5,
-                        color="#555555", zorder=5)  # fmt: skip
+            ax.annotate(place.name, (place.x, place.y), xytext=(0, 11), fontsize=7.5,
+                        textcoords="offset points", ha="center", color="#444444", zorder=5,
+                        path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
 
 
 def _frame(ax: Axes, site: Site) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from twin.assessment import Assessment, Finding, Verdict
 from twin.report.assumptions import Assumption
 from twin.report.table import reasons, summary
-from twin.report.texts import WORDS, Language, modality_word, name_of, say, verdict_word, word
+from twin.report.texts import WORDS, Language, modality_word, say, verdict_word, word
 
 VERDICT_CLASS = {
     Verdict.MET: "met",
@@ -72,7 +72,6 @@ def page(
         lang=lang,
         t={key: word(key, lang) for key in WORDS},
         say=lambda text: say(text, lang),
-        name_of=name_of,
         summary=lambda findings: summary(findings, lang),
         reasons=lambda findings: reasons(findings, lang),
         modality=lambda finding: modality_word(finding.modality, lang),

@@ -13,7 +13,7 @@ from rich.text import Text as Line
 
 from twin.assessment.finding import Finding, Verdict
 from twin.assessment.judge import Assessment
-from twin.report.texts import Language, modality_word, name_of, say, verdict_word, word
+from twin.report.texts import Language, modality_word, names, say, verdict_word, word
 
 STYLES = {
     Verdict.MET: "green",
@@ -55,10 +55,11 @@ def _table(findings: Iterable[Finding], lang: Language) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column(word("clause", lang), no_wrap=True)
     table.add_column(word("binds", lang), no_wrap=True)
-    table.add_column(word("asks", lang), ratio=5)
-    table.add_column(word("gave", lang), ratio=6)
+    # "fold": Chinese has no spaces to break a line at
+    table.add_column(word("asks", lang), ratio=5, overflow="fold")
+    table.add_column(word("gave", lang), ratio=6, overflow="fold")
     table.add_column(word("verdict", lang), no_wrap=True)
-    table.add_column(word("margin", lang), max_width=14)
+    table.add_column(word("margin", lang), max_width=14, overflow="fold")
     for finding in findings:
         if finding.verdict is Verdict.NOT_JUDGED:
             continue
@@ -91,7 +92,7 @@ def _not_judged(findings: Iterable[Finding], lang: Language) -> Iterable[Line]:
         yield Line(word("not_judged", lang), style="bold")
     for reason, members in groups.items():
         line = Line(f"  {reason}: ", style="dim")
-        line.append(", ".join(name_of(finding) for finding in members))
+        line.append(names(members, lang))
         yield line
 
 
@@ -104,7 +105,8 @@ def print_close(
         line = Line(f"{assessment.center}: {summary(assessment.findings, lang)}", style="bold")
         console.print(line)
         if unmet:
-            names = ", ".join(name_of(finding) for finding in unmet)
-            console.print(Line(f"  {word('not_met_head', lang)}: {names}", style="red"))
+            console.print(
+                Line(f"  {word('not_met_head', lang)}: {names(unmet, lang)}", style="red")
+            )
     if folder is not None:
         console.print(Line(f"{word('report_at', lang)}: {folder / 'report.html'}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from twin.assessment.finding import Finding, Text, Verdict
@@ -28,9 +29,11 @@ def modality_word(modality: Modality, lang: Language) -> str:
     return "term" if modality is Modality.DEFINITION else modality.value
 
 
-def name_of(finding: Finding) -> str:
-    """A finding's clause with its item, for lists: ``6.1 verification``."""
-    return f"{finding.clause} {finding.item.replace('_', ' ')}"
+def names(findings: Iterable[Finding], lang: Language) -> str:
+    """A list of findings by clause and item (``6.1 verification``); in Chinese by clause alone."""
+    if lang == "zh":
+        return "、".join(dict.fromkeys(finding.clause for finding in findings))
+    return ", ".join(f"{finding.clause} {finding.item.replace('_', ' ')}" for finding in findings)
 
 
 WORDS: dict[str, Text] = {
