@@ -53,6 +53,11 @@ class Scenario(Settings):
         default_factory=dict,
         description="numbers of device kinds that differ from the shipped ones, by kind",
     )
+    conforms: dict[str, bool] = Field(
+        default_factory=dict,
+        description="device kinds whose model conforms to its national standard or not (4.10); "
+        "a kind that is not named does",
+    )
     network: NetworkSettings = Field(default_factory=NetworkSettings)
     vendors: dict[str, VendorSettings] = Field(default_factory=lambda: {"vendor": VendorSettings()})
     alarmcore: AlarmCoreSettings = Field(default_factory=AlarmCoreSettings)
@@ -75,6 +80,16 @@ class Scenario(Settings):
         from devices.kinds import KINDS, with_overrides
 
         with_overrides(KINDS, table)
+        return table
+
+    @field_validator("conforms")
+    @classmethod
+    def _conforms(cls, table: dict[str, bool]) -> dict[str, bool]:
+        from devices.kinds import KIND_NAMES
+
+        for kind in table:
+            if kind not in KIND_NAMES:
+                raise ValueError(f'unknown device kind "{kind}"; known are {", ".join(KIND_NAMES)}')
         return table
 
     @field_validator("vendors")

@@ -14,6 +14,7 @@ from typing import Any
 
 from twin.alarmcore.events import (
     Attend,
+    CancelDeadline,
     DeadlineDue,
     Decision,
     Event,
@@ -54,6 +55,7 @@ class Cases:
         self._on_request = on_request
         self.states = [VenueState(v, n) for v, n in zip(venues, responsible, strict=True)]
         self._later: dict[int, list[tuple[float, int, Event]]] = {}
+        self._deadlines: dict[tuple[int, str], float] = {}
         self._count = 0
 
     def feed(self, venue: int, event: Event, now: float) -> None:
@@ -72,6 +74,10 @@ class Cases:
         queue = self._later.get(venue)
         while queue and queue[0][0] <= now:
             at, _, event = heapq.heappop(queue)
+            if type(event) is DeadlineDue:
+                if self._deadlines.get((event.alarm, event.name)) != at:
+                    continue  # met, withdrawn or set anew
+                del self._deadlines[event.alarm, event.name]
             self._step(venue, event, at)
         if not queue:
             self._later.pop(venue, None)
@@ -101,7 +107,12 @@ class Cases:
             )
         elif kind is SetDeadline:
             deadline: Any = decision
-            self.later(venue, deadline.at, DeadlineDue(deadline.alarm, deadline.name))
+            alarm, name, at = deadline
+            self._deadlines[alarm, name] = at
+            self.later(venue, at, DeadlineDue(alarm, name))
+        elif kind is CancelDeadline:
+            ended: Any = decision
+            self._deadlines.pop((ended.alarm, ended.name), None)
         elif kind in (Attend, Notify, SendConfirmed):
             request: Any = decision
             self._on_request(venue, request, now)

@@ -54,6 +54,9 @@ CHANNELS = ("voice", "sms", "app")
 EQUIPMENT = "equipment"
 """Cause of a false alarm by the device's own fault (6.4, class 4b)."""
 
+NO_RECEIPT_AFTER_S = 45.0
+"""A person from whom no receipt has come by then counts as not notified (assumption, 20-60 s)."""
+
 NEXT_AVAILABLE = "next-available"
 """Who is ordered to go while nobody can: the order's clock runs all the same."""
 
@@ -64,13 +67,12 @@ class Message:
 
     Attributes
     ----------
-    id : its id; received : when, s; device, venue : their numbers; category : of the alarm core.
+    id : its id; device, venue : their numbers; category : of the alarm core.
     cause : what really happened; real : whether that is a fire or a hazardous condition.
     annotation : the class that a careful look would give it.
     """
 
     id: int
-    received: float
     device: int
     venue: int
     category: Category
@@ -212,7 +214,7 @@ class Response:
                 self.cases.later(case.venue, at, NotificationReceipt(case.alarm, person, word))
             else:
                 failed = NotificationFailed(case.alarm, person, "no receipt on any channel")
-                self.cases.later(case.venue, now + 45.0, failed)
+                self.cases.later(case.venue, now + NO_RECEIPT_AFTER_S, failed)
 
     def _send_confirmed(self, case: Case, now: float) -> None:
         """Confirmed alarms go to the grid worker and the micro fire station (4.9)."""

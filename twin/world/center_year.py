@@ -226,7 +226,6 @@ class _Run:
             self.response.receive(
                 Message(
                     number,
-                    arrival,
                     device,
                     self.venue_of[device],
                     self.category[device],

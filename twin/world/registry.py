@@ -91,10 +91,11 @@ def _device_texts(
     key = fleet.venue.astype(np.int64) * len(KIND_NAMES) + fleet.kind
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     heads = [
-        f'{{"kind": "{name}", "category": "{kinds[name].category}", "venue": '
+        f'{{"kind": "{name}", "category": "{kinds[name].category}", '
+        f'"conforms": {json.dumps(scenario.conforms.get(name, True))}, "venue": '
         for name in KIND_NAMES
     ]
-    tails = [f', "vendor": {json.dumps(vendor)}, "conforms": true}}' for vendor in vendors]
+    tails = [f', "vendor": {json.dumps(vendor)}}}' for vendor in vendors]
     quoted = [json.dumps(venue) for venue in venues.ids]
     texts = [
         heads[kind] + quoted[venue] + tails[vendor]
