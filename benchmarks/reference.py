@@ -1,0 +1,531 @@
+"""The same world in plain SimPy: one process per device, one event per heartbeat.
+
+    device ──heartbeat──► vendor platform ──push, pull──► platform ──ticket──► center
+       └─────alarm, fault report (the network's fate is in the trace)────────────►
+
+Every device sends its heartbeats one by one; the vendor counts the missing ones, waits for the
+grace and flags; flags are pushed at once and found by pulls. Nothing is worked out beforehand and
+nothing is read twice: a row is written when it happens. The people are in
+:mod:`benchmarks.reference_center`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from math import inf, nan
+from typing import Any
+
+import simpy
+
+from benchmarks.reference_center import Center
+from benchmarks.trace import DeviceFacts, Event, Signal, Trace, Word
+from twin.log import Log, LogWriter
+from twin.terms import Kind, Ticket, View
+from twin.world.condition import LOW_BATTERY_RESERVE_S
+from twin.world.way import AREA_CAUSES
+
+Process = Generator[simpy.events.Event, Any, None]
+
+
+class Device:
+    """A device as it truly is; its vendor's and the platform's belief of it beside."""
+
+    __slots__ = (
+        "area", "beats", "believed", "believed_fault", "cuts", "dead_cause", "dead_since",
+        "facts", "first_missed", "flagged",
+        "heard", "last_area", "low_since", "missed", "news", "reported", "restored", "silent",
+    )  # fmt: skip
+
+    def __init__(self, facts: DeviceFacts) -> None:
+        self.facts = facts
+        self.dead_since = inf
+        self.dead_cause = ""
+        self.cuts: list[tuple[float, str]] = []
+        """Own reasons why it cannot report."""
+        self.area: list[str] = []
+        """Reasons in its surroundings."""
+        self.silent = 0
+        self.low_since = inf
+        self.restored = -inf
+        self.news: dict[Ticket, float] = {}
+        """What its next heartbeat tells: since when."""
+        self.reported: dict[Ticket, float] = {}
+        """What the vendor knows and the platform has not pulled yet."""
+        self.missed = 0
+        self.heard = 0
+        self.flagged = False
+        self.believed = False
+        self.believed_fault = False
+        self.beats = 0
+        self.first_missed = 0
+        """Number of the first heartbeat of the present run of missing ones."""
+        self.last_area = ""
+        """The last reason in its surroundings."""
+
+    @property
+    def cut_since(self) -> float:
+        """When it stopped reporting by its own fault; inf: it reports."""
+        return self.cuts[0][0] if self.cuts else inf
+
+    @property
+    def broken(self) -> bool:
+        """Whether the device itself is dead or cut off."""
+        return self.dead_since < inf or bool(self.cuts)
+
+
+class Vendor:
+    """A vendor platform: counts missing heartbeats, flags, pushes, answers pulls."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self.world = world
+        self.env = world.env
+        self.settings = list(world.trace.scenario.vendors.values())[number]
+        self.limit = self.settings.missed_heartbeats
+        self.up = True
+        self.back = world.env.event()
+        self.changed: dict[Device, None] = {}
+        way = world.trace.way
+        world.env.process(self.pulls(float(way.pull_phase[number])))
+        name = list(world.trace.scenario.vendors)[number]
+        for start, end in world.trace.vendor_outages.get(number, []):
+            world.env.process(self.outage(name, start, end))
+
+    def outage(self, name: str, start: float, end: float) -> Process:
+        """One outage of the vendor itself."""
+        yield self.env.timeout(start - self.env.now)
+        self.up = False
+        self.world.truth(Kind.VENDOR_DOWN, name)
+        yield self.env.timeout(end - self.env.now)
+        self.up = True
+        self.world.truth(Kind.VENDOR_UP, name)
+        self.back.succeed()
+        self.back = self.env.event()
+
+    def misses(self, device: Device) -> None:
+        """A heartbeat was due and did not come."""
+        device.missed += 1
+        if device.missed == 1:
+            device.first_missed = device.beats - 1
+        if device.missed == self.limit and not device.flagged:
+            self.env.process(self.watch(device, device.heard))
+
+    def watch(self, device: Device, heard: int) -> Process:
+        """The grace; then the flag, unless the device has been heard meanwhile."""
+        yield self.env.timeout(self.settings.grace)
+        while not self.up:
+            yield self.back
+        if device.heard == heard and not device.flagged:
+            device.flagged = True
+            self.world.row(Kind.OFFLINE, device, View.VENDOR)
+            self.tell(device, True)
+
+    def hears(self, device: Device) -> None:
+        """A heartbeat, or the report of a device that has registered."""
+        device.missed = 0
+        device.heard += 1
+        if device.news:
+            device.reported.update(device.news)
+            device.news.clear()
+            self.changed[device] = None
+        if device.flagged:
+            device.flagged = False
+            self.world.row(Kind.ONLINE, device, View.VENDOR)
+            self.tell(device, False)
+
+    def tell(self, device: Device, offline: bool) -> None:
+        """Pushes a state; the next pull finds it in any case."""
+        self.changed[device] = None
+        rng, facts = self.world.trace.rng, device.facts
+        if rng is None:
+            lost, delay = facts.push_lost, facts.push_delay
+        else:
+            lost = rng.random() < self.settings.push_loss
+            delay = rng.expovariate(1.0) * self.settings.push_delay
+        if not lost:
+            self.env.process(self.push(device, offline, delay))
+
+    def push(self, device: Device, offline: bool, delay: float) -> Process:
+        """The way of a push."""
+        yield self.env.timeout(delay)
+        self.world.believe(device, offline)
+
+    def pulls(self, first: float) -> Process:
+        """The on-site platform asks for all states, again and again."""
+        yield self.env.timeout(first)
+        number = 0
+        while True:
+            if self.up or self.world.pulls_always:
+                for device in self.changed:
+                    self.world.believe(device, device.flagged)
+                    for ticket, since in device.reported.items():
+                        self.world.learns(device, ticket, since)
+                    device.reported.clear()
+                self.changed.clear()
+            number += 1
+            yield self.env.timeout(first + number * self.settings.pull_period - self.env.now)
+
+
+class World:
+    """All devices of a center, their surroundings, and the platform's belief."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.pulls_always = True
+        self.env = simpy.Environment()
+        self.log = LogWriter(trace.place.name, trace.scenario.start_us)
+        self.devices = [Device(facts) for facts in trace.devices]
+        self.vendors = [Vendor(self, n) for n in range(len(trace.scenario.vendors))]
+        self.slaves: dict[int, list[Device]] = {}
+        self.fires: dict[int, list[str]] = {}
+        for device in self.devices:
+            if device.facts.gateway >= 0:
+                self.slaves.setdefault(device.facts.gateway, []).append(device)
+        self.center = Center(self.env, self.log, trace, self)
+        for device in self.devices:
+            self.env.process(self.heartbeats(device))
+            facts = device.facts
+            if facts.events:
+                self.env.process(self.fate(device, facts.events, self.happens))
+            if facts.signals:
+                self.env.process(self.fate(device, facts.signals, self.signals))
+            if facts.words:
+                self.env.process(self.fate(device, facts.words, self.says))
+        self.surroundings()
+
+    # -- rows -------------------------------------------------------------------------------------
+
+    def row(self, kind: Kind, device: Device, view: View, text: str = "", value: float = nan,
+            message: int = 0) -> None:  # fmt: skip
+        """A row about a device, now."""
+        self.log.row(
+            self.env.now, kind, device.facts.id, view=view, text=text, value=value, message=message
+        )
+
+    def truth(self, kind: Kind, subject: str, text: str = "", value: float = nan) -> None:
+        """A row about something else that is true."""
+        self.log.row(self.env.now, kind, subject, view=View.TRUTH, text=text, value=value)
+
+    # -- devices ----------------------------------------------------------------------------------
+
+    def heartbeats(self, device: Device) -> Process:
+        """Sends a device's heartbeats; the vendor notices those that do not come."""
+        env, facts, vendor = self.env, device.facts, self.vendors[device.facts.vendor]
+        timeout, phase, interval, lost = env.timeout, facts.phase, facts.interval, facts.lost
+        number = 0
+        yield timeout(phase)
+        while True:
+            device.beats = number = number + 1
+            if vendor.up:
+                if device.silent or number - 1 in lost:
+                    vendor.misses(device)
+                elif device.missed or device.news:
+                    vendor.hears(device)
+            yield timeout(phase + number * interval - env.now)
+
+    def fate(self, device: Device, events: list[Any], happens: Callable[..., None]) -> Process:
+        """Lets happen what the trace has in store for a device."""
+        for event in events:
+            yield self.env.timeout(event.time - self.env.now)
+            happens(device, event)
+
+    def happens(self, device: Device, event: Event) -> None:
+        """What becomes of a device; one that is dead suffers nothing else."""
+        now, what = self.env.now, event.what
+        if device.dead_since < inf and what != "PERIODIC":
+            return
+        if what in ("FAULT", "TAMPERED"):
+            self.dies(device, event.cause)
+            self.after(event.arrival, self.fault_report, device, now, event.cause)
+        elif what == "DEAD":
+            self.dies(device, event.cause)
+            self.cut(device, event.cause)
+        elif what == "CUT_OFF":
+            cut = self.cut(device, event.cause)
+            if event.until < inf:
+                self.after(event.until, self.heals, device, cut)
+        elif what == "LOW_BATTERY":
+            self.low_battery(device)
+        elif what == "DIRTY":
+            device.news[Ticket.CLEANING] = now
+        elif what == "OLD":
+            self.center.open_ticket(device, Ticket.END_OF_LIFE)
+        elif what == "HAZARD":
+            self.after(event.arrival, self.looked_into, device, now)
+        else:
+            self.center.open_ticket(device, Ticket.PERIODIC)
+
+    def after(self, time: float, then: Callable[..., None], *args: Any) -> None:
+        """Calls something at a time, inf: never."""
+        if time < inf:
+            self.env.process(self.later(time, then, args))
+
+    def later(self, time: float, then: Callable[..., None], args: tuple[Any, ...]) -> Process:
+        """The process behind :meth:`after`."""
+        yield self.env.timeout(max(time - self.env.now, 0.0))
+        then(*args)
+
+    def dies(self, device: Device, cause: str) -> None:
+        """The device detects nothing any more."""
+        device.dead_since, device.dead_cause = self.env.now, cause
+        self.row(Kind.FAULT, device, View.TRUTH, cause)
+
+    def cut(self, device: Device, cause: str) -> tuple[float, str]:
+        """The device itself cannot report."""
+        cut = (self.env.now, cause)
+        device.cuts.append(cut)
+        self.silence(device, 1)
+        return cut
+
+    def heals(self, device: Device, cut: tuple[float, str]) -> None:
+        """A loss of coverage ends by itself."""
+        if cut in device.cuts:
+            device.cuts.remove(cut)
+            self.silence(device, -1)
+
+    def silence(self, device: Device, reasons: int) -> None:
+        """One reason more or less for which no report gets out."""
+        before, device.silent = device.silent, device.silent + reasons
+        if before == 0:
+            self.row(Kind.OFFLINE, device, View.TRUTH)
+        elif device.silent == 0:
+            self.row(Kind.ONLINE, device, View.TRUTH)
+
+    def low_battery(self, device: Device) -> None:
+        """The battery warns; a month later it is empty."""
+        if device.low_since < inf:
+            return
+        device.low_since = now = self.env.now
+        device.news[Ticket.BATTERY] = now
+        self.row(Kind.LOW_BATTERY, device, View.TRUTH)
+        self.after(now + LOW_BATTERY_RESERVE_S, self.battery_empty, device, now)
+
+    def battery_empty(self, device: Device, since: float) -> None:
+        """Nobody came in time."""
+        if device.low_since == since and device.dead_since == inf:
+            self.dies(device, "battery empty")
+            self.cut(device, "battery empty")
+
+    def fault_report(self, device: Device, since: float, cause: str) -> None:
+        """The device's own report of its fault arrives."""
+        if device.dead_since == since:
+            self.row(Kind.FAULT, device, View.PLATFORM, cause)
+            device.believed_fault = True
+            self.center.open_ticket(device, Ticket.FAULT)
+
+    def looked_into(self, device: Device, since: float) -> None:
+        """An early warning or supervisory signal arrives that somebody has to look into."""
+        if device.restored < since:
+            self.center.open_ticket(device, Ticket.HAZARD)
+
+    def restore(self, device: Device, battery: bool, exchanged: bool) -> None:
+        """Somebody has put the device in order: it registers and reports."""
+        now = self.env.now
+        reports = device.broken or device.flagged
+        if device.dead_since < inf:
+            device.dead_since, device.dead_cause = inf, ""
+            self.row(Kind.FAULT_CLEARED, device, View.TRUTH)
+            if device.believed_fault:
+                device.believed_fault = False
+                self.row(Kind.FAULT_CLEARED, device, View.PLATFORM)
+        if device.cuts:
+            cuts = len(device.cuts)
+            device.cuts.clear()
+            self.silence(device, -cuts)
+        device.restored = now
+        device.news.pop(Ticket.CLEANING, None)
+        if battery or exchanged:
+            device.low_since = inf
+            device.news.pop(Ticket.BATTERY, None)
+            if now + device.facts.battery < self.trace.scenario.duration:
+                self.after(now + device.facts.battery, self.warns, device)
+        if reports:
+            self.after(now + device.facts.registration, self.report, device)
+
+    def warns(self, device: Device) -> None:
+        """A battery that was changed is low again."""
+        if device.dead_since == inf:
+            self.low_battery(device)
+
+    def report(self, device: Device) -> None:
+        """A report beside the heartbeats."""
+        vendor = self.vendors[device.facts.vendor]
+        if vendor.up and not device.silent:
+            vendor.hears(device)
+
+    # -- signals and messages -----------------------------------------------------------------------
+
+    def signals(self, device: Device, signal: Signal) -> None:
+        """A device sounds, and sends its alarm."""
+        fire = self.fires.setdefault(signal.fire, [])
+        if device.dead_since < inf:
+            fire.append("dead")
+            return
+        if signal.dirt > 0.0 and not device.cuts and self.avoided(device, signal):
+            return
+        self.row(Kind.SIGNAL, device, View.TRUTH, signal.cause, message=signal.number)
+        lost = "offline" if device.cuts and not signal.lost else signal.lost
+        if lost:
+            fire.append("offline" if lost == "offline" else "lost")
+            self.row(Kind.MESSAGE_LOST, device, View.TRUTH, lost, message=signal.number)
+        else:
+            fire.append("")
+            self.after(signal.arrival, self.center.receive, device, signal)
+
+    def avoided(self, device: Device, signal: Signal) -> bool:
+        """Whether a cleaning has prevented a nuisance alarm: dirt raises their rate by its amount."""
+        cleaned = max(device.restored, self.center.cleaned.get(device.facts.venue, -inf))
+        dirt = min(signal.dirt, (self.env.now - cleaned) / device.facts.soiling)
+        return signal.luck * (1.0 + signal.dirt) >= 1.0 + dirt
+
+    def says(self, device: Device, word: Word) -> None:
+        """A device says something that nobody has to answer at once."""
+        if device.dead_since == inf:
+            self.after(word.arrival, self.said, device, word)
+
+    def said(self, device: Device, word: Word) -> None:
+        """It arrives."""
+        self.row(word.kind, device, View.PLATFORM, word.text, word.value)
+
+    def missed_fires(self) -> None:
+        """After the run: the fires, and those of which no message was heard."""
+        fires, signals = self.trace.happenings.fires, self.trace.happenings.signals
+        first: dict[int, float] = {}
+        for fire, time in zip(signals.fire.tolist(), signals.signalled.tolist(), strict=True):
+            first[fire] = min(first.get(fire, inf), time)
+        from devices import FIRE_CAUSES
+
+        for number, (venue, time, cause) in enumerate(
+            zip(fires.venue.tolist(), fires.time.tolist(), fires.cause.tolist(), strict=True)
+        ):
+            subject, value = self.trace.venues.ids[venue], float(number + 1)
+            self.log.row(time, Kind.FIRE, subject, view=View.TRUTH, value=value,
+                         text=FIRE_CAUSES[cause])  # fmt: skip
+            outcomes = self.fires.get(number, [""])
+            if "" not in outcomes:
+                why = next(word for word in ("dead", "offline", "lost") if word in outcomes)
+                self.log.row(first[number], Kind.FIRE_MISSED, subject, view=View.TRUTH,
+                             value=value, text=why)  # fmt: skip
+
+    # -- surroundings -------------------------------------------------------------------------------
+
+    def surroundings(self) -> None:
+        """A process for every outage of a cell, a feeder or an uplink."""
+        trace, process = self.trace, self.env.process
+        for cell, spans in trace.cells.items():
+            hit = [d for d in self.devices if d.facts.nbiot and d.facts.cell == cell]
+            for start, end in spans:
+                process(self.outage(f"cell-{cell + 1}", Kind.CELL_DOWN, Kind.CELL_UP, start, end))
+                for device in hit:
+                    process(self.affected(device, 0, start, end))
+        for feeder, spans in trace.feeders.items():
+            hit = [
+                d for d in self.devices
+                if d.facts.mains and d.facts.feeder == feeder and not d.facts.wired
+            ]  # fmt: skip
+            for start, end in spans:
+                name = f"feeder-{feeder + 1}"
+                process(self.outage(name, Kind.POWER_CUT, Kind.POWER_BACK, start, end))
+                for device in hit:
+                    if start + device.facts.backup < end:
+                        process(self.affected(device, 1, start + device.facts.backup, end))
+        for gateway, spans in trace.uplinks.items():
+            for start, end in spans:
+                process(self.affected(self.devices[gateway], 2, start, end))
+
+    def outage(self, name: str, down: Kind, up: Kind, start: float, end: float) -> Process:
+        """One outage of a cell or a feeder."""
+        yield self.env.timeout(start - self.env.now)
+        self.truth(down, name)
+        yield self.env.timeout(end - self.env.now)
+        self.truth(up, name)
+
+    def affected(self, device: Device, cause: int, start: float, end: float) -> Process:
+        """What an outage does to a device, and to what hangs on it."""
+        if start >= self.trace.scenario.duration:
+            return
+        facts = device.facts
+        back = self.trace.back[facts.number, cause, start]
+        assert back > end if facts.mains else back == end
+        yield self.env.timeout(start - self.env.now)
+        family = [device, *self.slaves.get(facts.number, ())]
+        for one in family:
+            one.area.append(AREA_CAUSES[cause])
+            one.last_area = AREA_CAUSES[cause]
+            self.silence(one, 1)
+        yield self.env.timeout(back - self.env.now)
+        for one in family:
+            one.area.remove(AREA_CAUSES[cause])
+            self.silence(one, -1)
+            if facts.mains:
+                self.report(one)
+
+    def comes_back_soon(self, device: Device) -> bool:
+        """Whether a device that only lost heartbeats comes back within the center's patience.
+
+        Nobody can know that; the trace does. With own draws it is never assumed.
+        """
+        first = device.first_missed
+        heard = device.facts.short.get(first, inf)
+        return heard - self.env.now <= self.trace.settings.maintenance.patience
+
+    # -- what the platform believes -----------------------------------------------------------------
+
+    def believe(self, device: Device, offline: bool) -> None:
+        """The platform learns of a device's flag, or of its end."""
+        if device.believed == offline:
+            return
+        device.believed = offline
+        self.row(Kind.OFFLINE if offline else Kind.ONLINE, device, View.PLATFORM)
+        if offline:
+            self.center.offline(device)
+        else:
+            self.center.online(device)
+
+    def learns(self, device: Device, ticket: Ticket, since: float) -> None:
+        """The platform pulls a state that heartbeats carry."""
+        if ticket is Ticket.BATTERY:
+            if device.low_since == since:
+                self.row(Kind.LOW_BATTERY, device, View.PLATFORM)
+                self.center.open_ticket(device, ticket)
+        elif device.restored < since:
+            self.center.open_ticket(device, ticket)
+
+
+@dataclass(frozen=True)
+class ReferenceRun:
+    """What a run of the reference leaves, and how much work it was."""
+
+    log: Log
+    events: int
+    heartbeats: int
+
+
+def run_reference(trace: Trace, seconds: float | None = None) -> ReferenceRun:
+    """Runs the plain model over a trace.
+
+    Parameters
+    ----------
+    trace : the center's world.
+    seconds : to stop earlier than the scenario's period.
+    """
+    world = World(trace)
+    world.env.run(until=trace.scenario.duration if seconds is None else seconds)
+    world.missed_fires()
+    beats = sum(device.beats for device in world.devices)
+    return ReferenceRun(world.log.finish({}), next(world.env._eid), beats)
+
+
+def bare_events(processes: int, each: int) -> int:
+    """As many timeouts as asked for, from processes that do nothing else; the events processed."""
+    env = simpy.Environment()
+
+    def ticks(phase: float) -> Process:
+        yield env.timeout(phase)
+        while True:
+            yield env.timeout(1.0)
+
+    for number in range(processes):
+        env.process(ticks(number / processes))
+    env.run(until=float(each))
+    return int(next(env._eid))
