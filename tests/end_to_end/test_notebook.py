@@ -1,11 +1,19 @@
-"""The notebook runs from top to bottom in a fresh kernel, and shows what it says it shows."""
+"""The Python API, and the notebook that uses it.
+
+The notebook runs from top to bottom in a fresh kernel and shows what it says it shows.
+"""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+import twin
+from twin.terms import Kind
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks/first-look.ipynb"
 
@@ -72,3 +80,31 @@ def test_the_figures_are_drawn(cells: dict[str, Any]) -> None:
 def test_a_log_from_a_file_is_judged_as_the_run_was(cells: dict[str, Any]) -> None:
     (same,) = shown(cells["log-file"], "text/plain")
     assert same == "True"
+
+
+def test_every_public_name_is_there() -> None:
+    for name in twin.__all__:
+        assert getattr(twin, name).__doc__
+        assert name in dir(twin)
+    with pytest.raises(AttributeError, match="has no attribute 'simulat'"):
+        twin.simulat  # noqa: B018
+
+
+def test_importing_twin_loads_nothing_else() -> None:
+    code = (
+        "import sys, twin; print([m for m in ('numpy', 'pydantic', 'simpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_plots_say_what_is_missing() -> None:
+    run = twin.simulate(twin.load_scenario("township", ["venues.points=100", 'duration="2 d"']))
+    assert twin.plot(run.log, "desk", lang="zh").axes
+    quiet = run.log.rows(*set(Kind) - {Kind.OFFLINE, Kind.ONLINE})
+    with pytest.raises(ValueError, match='holds nothing that the figure "online" would show'):
+        twin.plot(quiet, "online")
+    with pytest.raises(ValueError, match='no figure "onlin"; there are online, chain'):
+        twin.plot(run.log, "onlin")
+    with pytest.raises(ValueError, match='no center "north" in the log; there are center'):
+        twin.plot_map(run, center="north")

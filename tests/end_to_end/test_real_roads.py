@@ -18,6 +18,7 @@ from conftest import Row, rows_of
 
 from twin.assessment import Assessment, Verdict, assess
 from twin.log import Log
+from twin.roads.areas import nearest_parts
 from twin.roads.coordinates import wgs84_to_bd09, wgs84_to_gcj02
 from twin.roads.load import load_roads
 from twin.roads.network import RoadNetwork
@@ -383,6 +384,20 @@ def test_an_area_of_two_parts_has_both_edges(tmp_path: Path) -> None:
     (x, y), node = run.network.project(119.65, 31.96), run.network.middle
     far_corner = np.hypot(x - run.network.x[node], y - run.network.y[node])
     assert max(row.value for row in edge) == pytest.approx(float(far_corner), abs=1.0)
+
+
+def test_the_nearer_part_of_a_district_that_is_not_convex() -> None:
+    """Where district and border of two parts only touch, a line is left, which is no area."""
+    from shapely import box, union_all
+
+    district = union_all([box(-2, -2, 2, -1), box(0, -1, 2, 2)])
+    west, east = nearest_parts(district, [(-1.0, 0.0), (1.0, 0.0)])
+    assert west.equals(box(-2, -2, 0, -1))
+    assert east.equals(box(0, -2, 2, 2))
+    arms = union_all([box(-3, 0, 3, 1), box(-3, 1, -2, 4), box(2, 1, 3, 4)])
+    _, upper = nearest_parts(arms, [(0.0, 0.5), (0.0, 3.5)])
+    assert upper.geom_type == "MultiPolygon"
+    assert upper.area == pytest.approx(4.0)
 
 
 def test_a_time_zone_that_is_none() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twin.roads.network import RoadNetwork
 
@@ -31,9 +31,17 @@ def nearest_parts(
         return [district]
     cells = voronoi_polygons(MultiPoint(sites), extend_to=district.envelope).geoms
     return [
-        next(cell for cell in cells if cell.covers(Point(site))).intersection(district)
+        _polygons(next(cell for cell in cells if cell.covers(Point(site))).intersection(district))
         for site in sites
     ]
+
+
+def _polygons(shape: Any) -> Polygon | MultiPolygon:
+    """Without the lines and points along which two shapes only touch."""
+    from shapely import get_parts, union_all
+
+    area: Polygon | MultiPolygon = union_all([p for p in get_parts(shape) if p.area > 0])
+    return area
 
 
 def read_area(file: str, network: RoadNetwork) -> Polygon | MultiPolygon:
