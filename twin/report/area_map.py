@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MAJOR = {"motorway": 2.2, "trunk": 1.9, "primary": 1.6, "secondary": 1.2, "tertiary": 0.9}
 _BANDS_MIN = (5.0, 10.0, 15.0)
 _BAND_COLOURS = ("#1a9850", "#a6d96a", "#fdae61", "#d7191c")
+_CIRCLE_SHOWN = 1.35  # the circle is shown whole up to this multiple of the area's extent
 _HAZARDS = {"dangerous_chemicals": ("^", "#7b1fa2"), "filling_station": ("v", "#5d4037")}
 
 
@@ -46,25 +47,33 @@ class Site:
 
 def draw_map(rows: Rows, network: RoadNetwork, site: Site, pen: Pen) -> Figure:
     """The area with roads, venues by travel time in the worst hour, hazards, stations, 8 km."""
-    figure, ax = pen.sheet(height=9.6, width=9.0)
+    frame = _frame(site.area, site.x, site.y)
+    shape = (frame[3] - frame[1]) / (frame[2] - frame[0])
+    figure, ax = pen.sheet(height=min(max(9.0 * shape, 4.0), 11.0) + 1.0, width=9.0)
+    _bare(ax, frame)
     _roads(ax, network)
     for ring in _rings(site.area):
         ax.plot(*ring.T, color=INK, lw=1.1, ls=(0, (6, 3)), zorder=3)
     ax.plot([], [], color=INK, lw=1.1, ls=(0, (6, 3)), label=pen("edge of the area"))
-    angle = np.linspace(0, 2 * np.pi, 200)
-    radius = standard.RADIUS_M
-    ax.plot(site.x + radius * np.cos(angle), site.y + radius * np.sin(angle), color=LIMIT, lw=1.0,
-            zorder=3, label=pen("radius 8 km"))  # fmt: skip
+    _circle(ax, frame, site, pen)
     _venues(ax, rows, site, pen)
     _places(ax, network, pen)
-    ax.plot(
-        site.x, site.y, "*", ms=19, mfc="#ffd600", mec=INK, zorder=6, ls="", label=pen("center")
-    )
-    _frame(ax, site)
+    ax.plot(site.x, site.y, "*", ms=19, mfc="#ffd600", mec=INK, ls="", zorder=6,
+            label=pen("center"))  # fmt: skip
     _scale_bar(ax)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, columnspacing=1.6,
               title=_title(rows, pen))  # fmt: skip
     return figure
+
+
+def _circle(ax: Axes, frame: tuple[float, float, float, float], site: Site, pen: Pen) -> None:
+    """The 8 km of 5.1.1; the legend says where the map ends before it."""
+    radius = standard.RADIUS_M
+    angle = np.linspace(0, 2 * np.pi, 200)
+    x, y = site.x + radius * np.cos(angle), site.y + radius * np.sin(angle)
+    seen = (x > frame[0]) & (x < frame[2]) & (y > frame[1]) & (y < frame[3])
+    name = "radius 8 km" if seen.any() else "radius 8 km: beyond the map"
+    ax.plot(x, y, color=LIMIT, lw=1.0, zorder=3, label=pen(name))
 
 
 def _roads(ax: Axes, network: RoadNetwork) -> None:
@@ -130,24 +139,46 @@ def _places(ax: Axes, network: RoadNetwork, pen: Pen) -> None:
     if stations:
         ax.plot([f.x for f in stations], [f.y for f in stations], "s", ms=8, mfc="#1f5fa8",
                 mec="white", ls="", zorder=5, label=pen("fire station"))  # fmt: skip
+    _villages(ax, network)
+
+
+def _villages(ax: Axes, network: RoadNetwork) -> None:
+    """Names of villages, as long as they do not lie over each other."""
     from matplotlib.patheffects import withStroke
 
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    char, line = (x1 - x0) / 95, (y1 - y0) / 45  # about the size of a letter, in metres
+    placed: list[tuple[float, float, float]] = []
     for place in network.features_of("village"):
-        if place.name and (place.name.isascii() or chinese_font()):
-            ax.annotate(place.name, (place.x, place.y), xytext=(0, 11), fontsize=7.5,
-                        textcoords="offset points", ha="center", color="#444444", zorder=5,
-                        path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
+        if not place.name or not (place.name.isascii() or chinese_font()):
+            continue
+        half = char * len(place.name) * (0.5 if place.name.isascii() else 0.9)
+        inside = x0 + half < place.x < x1 - half and y0 < place.y < y1 - 2 * line
+        if not inside or any(
+            abs(place.x - x) < half + other and abs(place.y - y) < line for x, y, other in placed
+        ):
+            continue
+        placed.append((place.x, place.y, half))
+        ax.annotate(place.name, (place.x, place.y), xytext=(0, 11), fontsize=7.5,
+                    textcoords="offset points", ha="center", color="#444444", zorder=5,
+                    path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
 
 
-def _frame(ax: Axes, site: Site) -> None:
-    """Shows the area and the circle, whatever else the roads' file holds."""
-    x0, y0, x1, y1 = site.area.bounds
-    reach = standard.RADIUS_M
-    x0, x1 = min(x0, site.x - reach), max(x1, site.x + reach)
-    y0, y1 = min(y0, site.y - reach), max(y1, site.y + reach)
+def _frame(area: Polygon, x: float, y: float) -> tuple[float, float, float, float]:
+    """What the map shows: the area, and the circle where it is not much larger than the area."""
+    x0, y0, x1, y1 = area.bounds
+    radius = standard.RADIUS_M
+    if 2 * radius < _CIRCLE_SHOWN * max(x1 - x0, y1 - y0):
+        x0, x1 = min(x0, x - radius), max(x1, x + radius)
+        y0, y1 = min(y0, y - radius), max(y1, y + radius)
     margin = 0.03 * max(x1 - x0, y1 - y0)
-    ax.set_xlim(x0 - margin, x1 + margin)
-    ax.set_ylim(y0 - margin, y1 + margin)
+    return x0 - margin, y0 - margin, x1 + margin, y1 + margin
+
+
+def _bare(ax: Axes, frame: tuple[float, float, float, float]) -> None:
+    x0, y0, x1, y1 = frame
+    ax.set_xlim(x0, x1)
+    ax.set_ylim(y0, y1)
     ax.set_aspect("equal")
     ax.grid(visible=False)
     ax.set_xticks([])

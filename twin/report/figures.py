@@ -102,8 +102,7 @@ _ZH = {
     "filling station": "加油加气站",
     "edge of the area": "辖区边缘",
     "radius 8 km": "半径8 km",
-    "over": "超过",
-    "under": "不足",
+    "radius 8 km: beyond the map": "半径8 km（在图外）",
     "min": "分钟",
 }
 
