@@ -14,17 +14,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shapely
 from conftest import Row, rows_of
 
 from twin.assessment import Assessment, Verdict, assess
 from twin.log import Log
-from twin.roads.areas import nearest_parts
+from twin.roads.areas import nearest_parts, read_area
 from twin.roads.coordinates import wgs84_to_bd09, wgs84_to_gcj02
 from twin.roads.load import load_roads
 from twin.roads.network import RoadNetwork
 from twin.roads.settings import RoadSettings
 from twin.roads.travel import TravelTimes
 from twin.scenario import Scenario, ScenarioError, load_scenario
+from twin.siting.rules import edge_points
 from twin.streams import Streams
 from twin.terms import Kind
 from twin.venues.build import Fleet, Venues, build_venues
@@ -380,21 +382,29 @@ def test_an_area_of_two_parts_has_both_edges(tmp_path: Path) -> None:
     path = tmp_path / "area.geojson"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     run = simulate(scenario(**{"centers.center.area": str(path)}))
-    edge = [row for row in of_kind(rows_of(run.log), Kind.EDGE_DISTANCE) if row.text == "straight"]
+    area = read_area(str(path), run.network)
+    edge = edge_points(run.network, area)
+    on_edge = [
+        [shapely.distance(part.exterior, shapely.Point(x, y)) < 0.01 for part in area.geoms]
+        for x, y in zip(edge.x, edge.y, strict=True)
+    ]
+    assert (np.sum(on_edge, axis=0) >= 6).all()
+    rows = of_kind(rows_of(run.log), Kind.EDGE_DISTANCE)
+    straight = [row.value for row in rows if row.text == "straight"]
     (x, y), node = run.network.project(119.65, 31.96), run.network.middle
-    far_corner = np.hypot(x - run.network.x[node], y - run.network.y[node])
-    assert max(row.value for row in edge) == pytest.approx(float(far_corner), abs=1.0)
+    farthest_corner = float(np.hypot(x - run.network.x[node], y - run.network.y[node]))
+    assert max(straight) == pytest.approx(farthest_corner, abs=1.0)
 
 
 def test_the_nearer_part_of_a_district_that_is_not_convex() -> None:
     """Where district and border of two parts only touch, a line is left, which is no area."""
-    from shapely import box, union_all
-
-    district = union_all([box(-2, -2, 2, -1), box(0, -1, 2, 2)])
+    district = shapely.union_all([shapely.box(-2, -2, 2, -1), shapely.box(0, -1, 2, 2)])
     west, east = nearest_parts(district, [(-1.0, 0.0), (1.0, 0.0)])
-    assert west.equals(box(-2, -2, 0, -1))
-    assert east.equals(box(0, -2, 2, 2))
-    arms = union_all([box(-3, 0, 3, 1), box(-3, 1, -2, 4), box(2, 1, 3, 4)])
+    assert west.equals(shapely.box(-2, -2, 0, -1))
+    assert east.equals(shapely.box(0, -2, 2, 2))
+    arms = shapely.union_all(
+        [shapely.box(-3, 0, 3, 1), shapely.box(-3, 1, -2, 4), shapely.box(2, 1, 3, 4)]
+    )
     _, upper = nearest_parts(arms, [(0.0, 0.5), (0.0, 3.5)])
     assert upper.geom_type == "MultiPolygon"
     assert upper.area == pytest.approx(4.0)
