@@ -61,7 +61,7 @@ class Device:
         self.first_missed = 0
         """Number of the first heartbeat of the present run of missing ones."""
         self.last_area = ""
-        """The last reason in its surroundings."""
+        """The reason in its surroundings for which heartbeats are missing now."""
 
     @property
     def cut_since(self) -> float:
@@ -107,6 +107,9 @@ class Vendor:
         device.missed += 1
         if device.missed == 1:
             device.first_missed = device.beats - 1
+            device.last_area = ""
+        if device.area and not device.cuts:
+            device.last_area = device.area[0]
         if device.missed == self.limit and not device.flagged:
             self.env.process(self.watch(device, device.heard))
 
@@ -339,6 +342,11 @@ class World:
             device.news.pop(Ticket.BATTERY, None)
             if now + device.facts.battery < self.trace.scenario.duration:
                 self.after(now + device.facts.battery, self.warns, device)
+        if isinstance(device.facts.lost, set):
+            # The visit mends the radio as well: what was left of a run of lost heartbeats arrives.
+            for first, heard in device.facts.runs:
+                if first < device.beats < heard:
+                    device.facts.lost.difference_update(range(device.beats, heard))
         if reports:
             self.after(now + device.facts.registration, self.report, device)
 
@@ -451,7 +459,6 @@ class World:
         family = [device, *self.slaves.get(facts.number, ())]
         for one in family:
             one.area.append(AREA_CAUSES[cause])
-            one.last_area = AREA_CAUSES[cause]
             self.silence(one, 1)
         yield self.env.timeout(back - self.env.now)
         for one in family:

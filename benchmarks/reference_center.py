@@ -135,6 +135,7 @@ class Todo:
         self.due = now + (PLANNED_WITHIN_S if isnan(deadline) else deadline)
         self.open, self.taken, self.waits = True, False, False
         self.visit, self.found = True, False
+        self.cause = "back by itself"
         self.part = ""
         self.back = nan
         self.order = 0
@@ -654,14 +655,14 @@ class Center:
         todo = self.open_ticket(device, Ticket.OFFLINE)
         if todo is None or device.cuts:
             return
-        if device.area:
-            self.env.process(self.triage(todo, device.area[0]))
+        if device.last_area:
+            self.env.process(self.triage(todo, device.last_area))
         elif self.world.comes_back_soon(device):
             self.env.process(self.triage(todo, "heartbeats lost on the radio"))
 
     def triage(self, todo: Todo, cause: str) -> Process:
         """An operator finds out from the screen why a device is offline: nobody has to go."""
-        todo.visit = False
+        todo.visit, todo.cause = False, cause
         yield self.env.timeout(self.upkeep.triage)
         if todo.open and not todo.found:
             todo.found = True
@@ -675,8 +676,7 @@ class Center:
         if todo.taken and not todo.waits:
             todo.back = self.env.now
         else:
-            why = device.last_area if not todo.visit else "back by itself"
-            self.close(todo, why)
+            self.close(todo, todo.cause)
 
     # -- trips ------------------------------------------------------------------------------------
 

@@ -114,6 +114,8 @@ class DeviceFacts:
     lost: set[int] | Beats
     short: dict[int, float] = field(default_factory=dict)
     """For a run of lost heartbeats, by its first: when the vendor hears the device again."""
+    runs: list[tuple[int, int]] = field(default_factory=list)
+    """Runs of lost heartbeats: the first, and the next that is heard."""
     events: list[Event] = field(default_factory=list)
     signals: list[Signal] = field(default_factory=list)
     words: list[Word] = field(default_factory=list)
@@ -326,3 +328,4 @@ def _lose(trace: Trace, d: DeviceFacts, flag: float, unflag: float) -> None:
     d.lost.update(run)
     d.lost.update(range(last + 1, heard))
     d.short[run[-1]] = unflag
+    d.runs.append((run[-1], heard))
