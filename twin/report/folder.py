@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ def check_folder(folder: Path) -> None:
         if above.exists():
             if not above.is_dir():
                 raise FolderError(f"{above}: is a file, so {folder} cannot be made below it")
+            if not os.access(above, os.W_OK):
+                raise FolderError(f"{above}: may not be written to; name another folder with --out")
             break
 
 
