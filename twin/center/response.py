@@ -245,7 +245,8 @@ class Response:
             case.confirmed = True
             cases.feed(venue, PlanStarted(alarm, operator), env.now)
             yield env.timeout(self.times.emergency_call * luck.exponential("emergency_call"))
-            self._call_119(case, operator)
+            if not case.called:
+                self._call_119(case, operator)
         self.desk.release(operator)
         goes = outcome not in (Verification.NOT_A_FIRE, Verification.TEST)
         if goes and not case.going and not (case.visited and not case.real):

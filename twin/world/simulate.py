@@ -286,4 +286,5 @@ def _place(
     for check in hazard_checks(network.features, site, settings.site_radius):
         rows.append((Kind.HAZARD_DISTANCE, check.hazard, check.distance_m, check.kind))
         rows.append((Kind.HAZARD_BEARING, check.hazard, check.bearing_deg, check.kind))
-    return Place(name, place_of.astype(np.int64), engine, tuple(rows)), ways
+    # Place 0 is the center itself.
+    return Place(name, place_of.astype(np.int64) + 1, engine, tuple(rows)), ways
