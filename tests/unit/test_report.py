@@ -127,6 +127,8 @@ def test_every_assumption_is_listed_with_its_range() -> None:
         assert entry.vary, f"{entry.key} is an assumption without a range"
         assert entry.what
         assert "assumption" in entry.source
+    assert listed["roads.engine_top_speed"].value == "90 km/h"  # as its range, not 25 m/s
+    assert listed["venues.night_answer"].value == "80 %"
     assert "centers.center.helpers.brigade_turnout" not in listed  # NFPA 1710
 
 

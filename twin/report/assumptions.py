@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
+from twin.quantity import Quantity
 from twin.scenario import Scenario
 
 
@@ -40,7 +43,7 @@ def _of_model(model: BaseModel, path: tuple[str, ...]) -> Iterator[Assumption]:
         if isinstance(extra, Mapping) and "assumption" in str(extra.get("source", "")):
             yield Assumption(
                 ".".join(here),
-                _written(written[name]),
+                _as_its_range(field, value) or _written(written[name]),
                 field.description or "",
                 str(extra["source"]),
                 str(extra.get("vary", "")),
@@ -53,6 +56,20 @@ def _of_model(model: BaseModel, path: tuple[str, ...]) -> Iterator[Assumption]:
             for key, part in value.items():
                 if isinstance(part, BaseModel):
                     yield from _of_model(part, (*here, key))
+
+
+_UNIT = re.compile(r"\d (%|/?[A-Za-z][A-Za-z0-9/]*)")
+
+
+def _as_its_range(field: FieldInfo, value: object) -> str:
+    """A quantity in the unit in which its range is stated; "" where there is none."""
+    extra = field.json_schema_extra
+    unit = _UNIT.search(str(extra.get("vary", ""))) if isinstance(extra, Mapping) else None
+    for kind in field.metadata:
+        if isinstance(kind, Quantity) and isinstance(value, float) and unit is not None:
+            size = kind.units.get(unit[1])
+            return "" if size is None else f"{value / size:.6g} {unit[1]}"
+    return ""
 
 
 def _written(value: object) -> str:
