@@ -34,7 +34,7 @@ class Device:
     __slots__ = (
         "area", "beats", "believed", "believed_fault", "cuts", "dead_cause", "dead_since",
         "facts", "first_missed", "flagged",
-        "heard", "last_area", "low_since", "missed", "news", "reported", "restored", "silent",
+        "heard", "last_area", "low_since", "missed", "news", "offline", "registering", "reported", "restored", "silent",
     )  # fmt: skip
 
     def __init__(self, facts: DeviceFacts) -> None:
@@ -45,7 +45,7 @@ class Device:
         """Own reasons why it cannot report."""
         self.area: list[str] = []
         """Reasons in its surroundings."""
-        self.silent = 0
+        self.offline = self.registering = self.silent = False
         self.low_since = inf
         self.restored = -inf
         self.news: dict[Ticket, float] = {}
@@ -277,22 +277,22 @@ class World:
         """The device itself cannot report."""
         cut = (self.env.now, cause)
         device.cuts.append(cut)
-        self.silence(device, 1)
+        self.silence(device)
         return cut
 
     def heals(self, device: Device, cut: tuple[float, str]) -> None:
         """A loss of coverage ends by itself."""
         if cut in device.cuts:
             device.cuts.remove(cut)
-            self.silence(device, -1)
+            self.silence(device)
 
-    def silence(self, device: Device, reasons: int) -> None:
-        """One reason more or less for which no report gets out."""
-        before, device.silent = device.silent, device.silent + reasons
-        if before == 0:
-            self.row(Kind.OFFLINE, device, View.TRUTH)
-        elif device.silent == 0:
-            self.row(Kind.ONLINE, device, View.TRUTH)
+    def silence(self, device: Device) -> None:
+        """The reasons have changed for which no report gets out."""
+        offline = bool(device.cuts or device.area)
+        device.silent = offline or device.registering
+        if offline != device.offline:
+            device.offline = offline
+            self.row(Kind.OFFLINE if offline else Kind.ONLINE, device, View.TRUTH)
 
     def low_battery(self, device: Device) -> None:
         """The battery warns; a month later it is empty."""
@@ -324,7 +324,7 @@ class World:
     def restore(self, device: Device, battery: bool, exchanged: bool) -> None:
         """Somebody has put the device in order: it registers and reports."""
         now = self.env.now
-        reports = device.broken or device.flagged
+        reports = bool(device.cuts) or self.mends(device)
         if device.dead_since < inf:
             device.dead_since, device.dead_cause = inf, ""
             self.row(Kind.FAULT_CLEARED, device, View.TRUTH)
@@ -332,9 +332,9 @@ class World:
                 device.believed_fault = False
                 self.row(Kind.FAULT_CLEARED, device, View.PLATFORM)
         if device.cuts:
-            cuts = len(device.cuts)
             device.cuts.clear()
-            self.silence(device, -cuts)
+            device.registering = True
+            self.silence(device)
         device.restored = now
         device.news.pop(Ticket.CLEANING, None)
         if battery or exchanged:
@@ -342,18 +342,30 @@ class World:
             device.news.pop(Ticket.BATTERY, None)
             if now + device.facts.battery < self.trace.scenario.duration:
                 self.after(now + device.facts.battery, self.warns, device)
-        if isinstance(device.facts.lost, set):
-            # The visit mends the radio as well: what was left of a run of lost heartbeats arrives.
-            for first, heard in device.facts.runs:
-                if first < device.beats < heard:
-                    device.facts.lost.difference_update(range(device.beats, heard))
         if reports:
-            self.after(now + device.facts.registration, self.report, device)
+            self.after(now + device.facts.registration, self.registered, device)
+
+    def mends(self, device: Device) -> bool:
+        """A visit ends a run of lost heartbeats: what is left of it arrives. Whether there was one."""
+        lost = device.facts.lost
+        if not isinstance(lost, set):
+            return device.flagged and not device.last_area
+        for first, heard in device.facts.runs:
+            if first < device.beats <= heard and device.flagged:
+                lost.difference_update(range(device.beats, heard))
+                return True
+        return False
 
     def warns(self, device: Device) -> None:
         """A battery that was changed is low again."""
         if device.dead_since == inf:
             self.low_battery(device)
+
+    def registered(self, device: Device) -> None:
+        """The device is in the network again."""
+        device.registering = False
+        self.silence(device)
+        self.report(device)
 
     def report(self, device: Device) -> None:
         """A report beside the heartbeats."""
@@ -459,11 +471,11 @@ class World:
         family = [device, *self.slaves.get(facts.number, ())]
         for one in family:
             one.area.append(AREA_CAUSES[cause])
-            self.silence(one, 1)
+            self.silence(one)
         yield self.env.timeout(back - self.env.now)
         for one in family:
             one.area.remove(AREA_CAUSES[cause])
-            self.silence(one, -1)
+            self.silence(one)
             if facts.mains:
                 self.report(one)
 

@@ -488,7 +488,8 @@ class Center:
             case.confirmed = True
             self.feed(venue, ev.PlanStarted(alarm, operator))
             yield env.timeout(times.emergency_call * luck.exponential("emergency_call"))
-            self.calls_119(case, operator)
+            if not case.called:
+                self.calls_119(case, operator)
         self.desk.done(operator)
         settled = outcome in (Verification.NOT_A_FIRE, Verification.TEST)
         if settled or case.going or (case.visited and not case.real):
@@ -850,6 +851,8 @@ class Center:
                 continue
             if other.ticket is Ticket.END_OF_LIFE and not exchanged:
                 continue
+            if not other.visit:
+                continue  # no visit brings a cell back
             if other.ticket is not Ticket.PERIODIC:
                 self.close(other, self.finding(device))
         self.world.restore(device, battery, exchanged)

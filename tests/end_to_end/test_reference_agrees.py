@@ -1,0 +1,152 @@
+"""The fast model and the plain SimPy reference, fed with the same luck, write the same log.
+
+The trace holds what both are fed: happenings, the fate of every event's telegram, outages, lost
+heartbeats, the roster's plan and the luck of the responses. Flags, pushes, pulls, tickets, trips,
+spares, alarms, deadlines and people are worked out twice: with arrays and a lazy backlog in the
+twin, event by event in :mod:`benchmarks.reference`.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # benchmarks is no installed package
+
+from benchmarks.compare import Row, counts, differences, rows_of
+from benchmarks.reference import run_reference
+from benchmarks.trace import job_of, trace_of
+from twin.scenario import Scenario, load_scenario
+from twin.terms import Kind, View
+from twin.world.center_year import run_center
+
+NOT_COMPARED = {
+    # Registry, site and what is drawn after the run: no model has a hand in them.
+    Kind.PERIOD_START, Kind.PERIOD_END, Kind.VENUE, Kind.DEVICE, Kind.PERSON, Kind.CHECKLIST,
+    Kind.EDGE_TIME, Kind.EDGE_DISTANCE, Kind.VENUE_TIME, Kind.HAZARD_BEARING,
+    Kind.HAZARD_DISTANCE, Kind.WIND, Kind.TRAINED, Kind.COMPLAINT, Kind.RENEWAL,
+}  # fmt: skip
+
+VENUE_KINDS = (
+    "nine_small", "combined_use", "group_rental", "older_person_home", "enterprise",
+    "local_alarm_unit",
+)  # fmt: skip
+
+BUSY = {
+    "venues.points": 500,
+    "duration": "21 d",
+    "venues.responsible": 3,
+    "venues.fires": dict.fromkeys(VENUE_KINDS, "8 /year"),
+    "vendors": {
+        "one": {"share": "60 %", "heartbeat": "2 h", "push_loss": "10 %", "outages": "20 /year"},
+        "two": {"share": "40 %", "heartbeat": "1 h", "push_loss": "3 %", "pull_period": "1 h"},
+    },
+    "centers.center.roster.absence": "8 %",
+    "centers.center.maintenance.patience": "1 h",
+    "centers.center.spares.share": "2 %",
+    "centers.center.spares.lead_time": "5 d",
+}
+DETECTOR = {"nuisance_factor": 300, "fault_per_year": 0.9, "heals_share": 0.0}
+BROKEN = {**DETECTOR, "radio_per_year": 0.5, "coverage_loss_per_year": 6.0}
+SOUND = {**DETECTOR, "radio_per_year": 0.0, "coverage_loss_per_year": 0.0}
+
+FAILURES = {
+    **BUSY,
+    "network.nbiot.cell_outages": "0 /year",
+    "network.power.cuts": "0 /year",
+    "network.uplink.outages": "0 /year",
+    "devices": {"smoke_alarm": BROKEN, "gas_detector": BROKEN},
+}
+"""Devices fail all the time, what is around them never does."""
+
+SURROUNDINGS = {
+    **BUSY,
+    "network.nbiot.cell_outages": "30 /year",
+    "network.nbiot.points_per_cell": 100,
+    "network.power.cuts": "30 /year",
+    "network.power.points_per_feeder": 100,
+    "network.uplink.outages": "20 /year",
+    "devices": {"smoke_alarm": SOUND, "gas_detector": SOUND},
+}
+"""Cells, feeders, uplinks and vendors fail all the time, radios of devices never do."""
+
+TOWNSHIP = {"venues.points": 700, "duration": "30 d", "vendors.vendor.heartbeat": "1 h"}
+"""The shipped township as it is, with hourly heartbeats and fewer points."""
+
+
+def scenario(changes: dict[str, Any], seed: int) -> Scenario:
+    return load_scenario("township").changed(**{**changes, "seed": seed})
+
+
+CASES = {
+    "failures-2": (FAILURES, 2),
+    "failures-5": (FAILURES, 5),
+    "surroundings-3": (SURROUNDINGS, 3),
+    "surroundings-5": (SURROUNDINGS, 5),
+    "township-1": (TOWNSHIP, 1),
+}
+
+
+@cache
+def both(case: str) -> tuple[list[Row], list[Row]]:
+    """The rows of the fast model and of the reference."""
+    changes, seed = CASES[case]
+    job = job_of(scenario(changes, seed))
+    trace = trace_of(job)
+    arrives = {s.number for d in trace.devices for s in d.signals if not s.lost}
+    kinds = set(Kind) - NOT_COMPARED
+
+    def compared(rows: list[Row]) -> list[Row]:
+        # A telegram that gets lost on its way leaves its rows in the twin even where its device
+        # was dead by then: only what could arrive is compared.
+        sounding = (Kind.SIGNAL, Kind.MESSAGE_LOST)
+        return [r for r in rows if r[2] not in sounding or r[4] in arrives]
+
+    fast = compared(rows_of(run_center(*job).log, kinds))
+    return fast, compared(rows_of(run_reference(trace).log, kinds))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_logs_agree_row_by_row(case: str) -> None:
+    fast, reference = both(case)
+    only_fast, only_reference = differences(fast, reference)
+    assert sorted(only_fast)[:5] == []
+    assert sorted(only_reference)[:5] == []
+
+
+def test_the_comparison_covers_what_people_and_devices_do() -> None:
+    fast, _ = both("surroundings-3")
+    more, _ = both("failures-2")
+    number = counts(fast) + counts(more)
+    enough = {
+        (Kind.FIRE_ALARM, View.PLATFORM): 500,
+        (Kind.NOTIFIED, View.PLATFORM): 1000,
+        (Kind.RESPONDED, View.PLATFORM): 500,
+        (Kind.REOPENED, View.PLATFORM): 100,
+        (Kind.DISPATCHED, View.PLATFORM): 50,
+        (Kind.ON_SCENE, View.PLATFORM): 100,
+        (Kind.EMERGENCY_CALL, View.PLATFORM): 30,
+        (Kind.REPORT_FILED, View.PLATFORM): 30,
+        (Kind.DEADLINE_MISSED, View.PLATFORM): 100,
+        (Kind.DISABLED, View.PLATFORM): 20,
+        (Kind.LOW_BATTERY, View.PLATFORM): 3,
+        (Kind.SPARE_USED, View.PLATFORM): 40,
+        (Kind.SPARE_MISSING, View.PLATFORM): 20,
+        (Kind.TICKET_CLOSED, View.PLATFORM): 250,
+        (Kind.FAULT, View.PLATFORM): 20,
+        (Kind.VENDOR_DOWN, View.TRUTH): 1,
+        (Kind.CELL_DOWN, View.TRUTH): 3,
+    } | {(Kind.OFFLINE, view): 200 for view in View}
+    assert {key: number[key] for key, least in enough.items() if number[key] < least} == {}
+
+
+def test_a_difference_is_seen() -> None:
+    fast, reference = both("township-1")
+    late = list(fast)
+    late[7] = (late[7][0] + 2, *late[7][1:])
+    assert differences(late, reference) == ([late[7]], [fast[7]])
+    assert differences(fast[1:], reference) == ([], [fast[0]])
