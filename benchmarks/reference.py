@@ -23,6 +23,7 @@ from benchmarks.trace import DeviceFacts, Event, Signal, Trace, Word
 from twin.log import Log, LogWriter
 from twin.terms import Kind, Ticket, View
 from twin.world.condition import LOW_BATTERY_RESERVE_S
+from twin.world.registry import write_registry
 from twin.world.way import AREA_CAUSES
 
 Process = Generator[simpy.events.Event, Any, None]
@@ -33,8 +34,8 @@ class Device:
 
     __slots__ = (
         "area", "beats", "believed", "believed_fault", "cuts", "dead_cause", "dead_since",
-        "facts", "first_missed", "flagged",
-        "heard", "last_area", "low_since", "missed", "news", "offline", "registering", "reported", "restored", "silent",
+        "facts", "first_missed", "flagged", "heard", "last_area", "low_since", "missed", "news",
+        "offline", "registering", "reported", "restored", "silent",
     )  # fmt: skip
 
     def __init__(self, facts: DeviceFacts) -> None:
@@ -177,6 +178,9 @@ class World:
         self.pulls_always = True
         self.env = simpy.Environment()
         self.log = LogWriter(trace.place.name, trace.scenario.start_us)
+        write_registry(
+            self.log, trace.scenario, trace.place, trace.venues, trace.fleet, trace.kinds, trace.way
+        )
         self.devices = [Device(facts) for facts in trace.devices]
         self.vendors = [Vendor(self, n) for n in range(len(trace.scenario.vendors))]
         self.slaves: dict[int, list[Device]] = {}
@@ -196,7 +200,7 @@ class World:
                 self.env.process(self.fate(device, facts.words, self.says))
         self.surroundings()
 
-    # -- rows -------------------------------------------------------------------------------------
+    # -- rows -----------------------------------------------------------------------------------
 
     def row(self, kind: Kind, device: Device, view: View, text: str = "", value: float = nan,
             message: int = 0) -> None:  # fmt: skip
@@ -209,7 +213,7 @@ class World:
         """A row about something else that is true."""
         self.log.row(self.env.now, kind, subject, view=View.TRUTH, text=text, value=value)
 
-    # -- devices ----------------------------------------------------------------------------------
+    # -- devices --------------------------------------------------------------------------------
 
     def heartbeats(self, device: Device) -> Process:
         """Sends a device's heartbeats; the vendor notices those that do not come."""
@@ -346,7 +350,7 @@ class World:
             self.after(now + device.facts.registration, self.registered, device)
 
     def mends(self, device: Device) -> bool:
-        """A visit ends a run of lost heartbeats: what is left of it arrives. Whether there was one."""
+        """Whether a visit ends a run of lost heartbeats: what is left of it arrives."""
         lost = device.facts.lost
         if not isinstance(lost, set):
             return device.flagged and not device.last_area
@@ -373,7 +377,7 @@ class World:
         if vendor.up and not device.silent:
             vendor.hears(device)
 
-    # -- signals and messages -----------------------------------------------------------------------
+    # -- signals and messages ---------------------------------------------------------------------
 
     def signals(self, device: Device, signal: Signal) -> None:
         """A device sounds, and sends its alarm."""
@@ -393,7 +397,7 @@ class World:
             self.after(signal.arrival, self.center.receive, device, signal)
 
     def avoided(self, device: Device, signal: Signal) -> bool:
-        """Whether a cleaning has prevented a nuisance alarm: dirt raises their rate by its amount."""
+        """Whether a cleaning prevents a nuisance alarm: dirt raises their rate by its amount."""
         cleaned = max(device.restored, self.center.cleaned.get(device.facts.venue, -inf))
         dirt = min(signal.dirt, (self.env.now - cleaned) / device.facts.soiling)
         return signal.luck * (1.0 + signal.dirt) >= 1.0 + dirt
@@ -427,7 +431,7 @@ class World:
                 self.log.row(first[number], Kind.FIRE_MISSED, subject, view=View.TRUTH,
                              value=value, text=why)  # fmt: skip
 
-    # -- surroundings -------------------------------------------------------------------------------
+    # -- surroundings -----------------------------------------------------------------------------
 
     def surroundings(self) -> None:
         """A process for every outage of a cell, a feeder or an uplink."""
@@ -488,7 +492,7 @@ class World:
         heard = device.facts.short.get(first, inf)
         return heard - self.env.now <= self.trace.settings.maintenance.patience
 
-    # -- what the platform believes -----------------------------------------------------------------
+    # -- what the platform believes ---------------------------------------------------------------
 
     def believe(self, device: Device, offline: bool) -> None:
         """The platform learns of a device's flag, or of its end."""
@@ -524,7 +528,7 @@ def run_reference(trace: Trace, seconds: float | None = None) -> ReferenceRun:
     """Runs the plain model over a trace.
 
     Parameters
-    ----------
+    --------
     trace : the center's world.
     seconds : to stop earlier than the scenario's period.
     """

@@ -54,7 +54,7 @@ class Desk(BaseResource):  # type: ignore[type-arg]
         self.calls = 0
         self.leaving: set[str] = set()
         self.records: dict[str, simpy.Process] = {}
-        self.left: Callable[[str], None] = lambda name: None
+        self.left: Callable[[str], None] = lambda _name: None
         self.idle: Callable[[], None] = lambda: None
         super().__init__(env, inf)
 
@@ -411,7 +411,9 @@ class Center:
         self.feed(
             venue,
             ev.MessageReceived(
-                signal.number, device.facts.id, Category(self.trace.category[device.facts.kind])
+                signal.number,
+                device.facts.id,
+                Category(self.trace.kinds[device.facts.kind].category),
             ),
         )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from math import floor
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from devices import KIND_NAMES, KINDS, with_overrides
+from devices import KIND_NAMES, KINDS, DeviceKind, with_overrides
 from twin.center.luck import FIELDS, PEOPLE, LuckOfVenues
 from twin.center.roster import Absence, Stint, plan
 from twin.center.settings import CenterSettings
@@ -149,7 +149,7 @@ class Trace:
     absences: list[Absence]
     luck: Any
     brigade: Brigades
-    category: dict[str, str]
+    kinds: Mapping[str, DeviceKind]
     rng: random.Random | None
     """For own draws; None: the trace decides."""
 
@@ -192,7 +192,7 @@ def trace_of(job: Sequence[Any], own: int | None = None) -> Trace:
         stints, absences,
         LuckOfVenues(streams, len(venues.ids)) if rng is None else OwnLuck(rng),
         Brigades(place.engine_s, settings.helpers),
-        {name: kind.category for name, kind in kinds.items()}, rng,
+        kinds, rng,
     )  # fmt: skip
     for number, is_point in enumerate(fleet.is_point.tolist()):
         if is_point:
