@@ -169,7 +169,7 @@ def load_scenario(source: str | Path, overrides: Sequence[str] = ()) -> Scenario
     ----------
     source : path of a TOML file, or the name of a shipped scenario (``"township"``).
     overrides : settings as on the command line, ``"venues.points=5000"``; values are TOML, and
-        what is not TOML is text.
+        what is not TOML is text. Paths in them are relative to the working directory.
 
     Raises
     ------
@@ -182,7 +182,10 @@ def load_scenario(source: str | Path, overrides: Sequence[str] = ()) -> Scenario
         key, equals, text = override.partition("=")
         if not equals or not key.strip():
             raise ScenarioError(f'--set {override}: write KEY=VALUE, for example "seed=2"')
-        _put(data, key.strip(), _value(text.strip()), f"--set {override}")
+        key, value = key.strip(), _value(text.strip())
+        if isinstance(value, str) and _is_path(key.split(".")):
+            value = str(Path(value).resolve())
+        _put(data, key, value, f"--set {override}")
     data.setdefault("name", path.stem)
     return _checked(data, str(path))
 
@@ -259,6 +262,11 @@ def _anchor(data: dict[str, Any], folder: Path) -> None:
     for table, key in tables:
         if isinstance(table, dict) and isinstance(table.get(key), str):
             table[key] = str((folder / table[key]).resolve())
+
+
+def _is_path(key: list[str]) -> bool:
+    """Whether a setting names a file."""
+    return tuple(key) in _FILES or (len(key) == 3 and key[0] == "centers" and key[2] == "area")
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

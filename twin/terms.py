@@ -122,7 +122,7 @@ class Kind(StrEnum):
     """truth. venue; fire id; why: ``offline``, ``dead``, ``lost`` (telegram) - Annex D."""
     SIGNAL = "signal"
     """truth. device, message id; -; cause (``fire``, ``nuisance:cooking``, ``fault``, ``test``).
-    A device signals an alarm; the platform's FIRE_ALARM row with the same message is its arrival."""
+    A device signals an alarm; the FIRE_ALARM row with the same message is its arrival."""
     MESSAGE_LOST = "message_lost"
     """truth. device, message id; -; where (``radio``, ``vendor``)."""
 

@@ -148,7 +148,7 @@ class Maintenance:
         spares.came = self._delivered
         env.process(self._look())
 
-    # -- tickets --------------------------------------------------------------------------------
+    # -- tickets
 
     def catch_up(self) -> None:
         """Opens the tickets of all that the platform has learned of by now."""
@@ -200,7 +200,7 @@ class Maintenance:
         self._close(job, max(at, job.received), "back by itself")
         return True
 
-    # -- trips ----------------------------------------------------------------------------------
+    # -- trips
 
     def _look(self) -> Generator[Event, Any, None]:
         """Somebody looks at the list again and again, and sends whoever is idle."""
@@ -338,7 +338,7 @@ class Maintenance:
             if person.released is released:
                 person.released = None
 
-    # -- at the device --------------------------------------------------------------------------
+    # -- at the device
 
     def _work(self, job: Job) -> float:
         """Seconds of work on site; planned maintenance serves all points of a venue together."""

@@ -150,7 +150,7 @@ class People(Dispatcher[Person]):
             )
         env.process(self._shifts(stints))
 
-    # -- coming and going ---------------------------------------------------------------------
+    # -- coming and going
 
     def _shifts(self, stints: list[Stint]) -> Generator[Event, Any, None]:
         """Lets people come on duty and go off; at a handover the new ones come first."""
@@ -220,7 +220,7 @@ class People(Dispatcher[Person]):
                 person.resting = False
                 self.back_at_desk(person)
 
-    # -- the desk -----------------------------------------------------------------------------
+    # -- the desk
 
     def may_leave(self, name: str) -> bool:
         """Whether this person is free at the desk and enough others stay."""
@@ -257,7 +257,7 @@ class People(Dispatcher[Person]):
             self._get_up(person.name, "maintenance")
         self.take_vehicle(person, place)
 
-    # -- vehicles -----------------------------------------------------------------------------
+    # -- vehicles
 
     def fastest(self, place: int, now: float) -> tuple[str, float]:
         """The vehicle at the center that is at a place first, and its travel time in seconds."""
@@ -293,7 +293,7 @@ class People(Dispatcher[Person]):
         speed = vehicles.bike_speed if person.vehicle == "bike" else vehicles.walking_speed
         return self.travel.metres(origin, place) / speed
 
-    # -- orders -------------------------------------------------------------------------------
+    # -- orders
 
     def take(self, unit: Person, event: Event) -> None:
         """Gives an order: the person leaves the desk, the break or the maintenance trip."""

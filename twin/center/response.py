@@ -166,7 +166,7 @@ class Response:
         variance = log1p(self.times.call_cv**2)
         self._call_sigma, self._call_shift = sqrt(variance), -variance / 2.0
 
-    # -- what the alarm core asks for -----------------------------------------------------------
+    # -- what the alarm core asks for
 
     def receive(self, message: Message) -> None:
         """A message has come: the alarm core opens or joins an alarm."""
@@ -230,7 +230,7 @@ class Response:
                 self.cases.later(case.venue, arrival, OnScene(case.alarm, who, role, now))
                 case.helpers_until = max(case.helpers_until, arrival)
 
-    # -- the procedure ----------------------------------------------------------------------------
+    # -- the procedure
 
     def attend(self, case: Case, luck: Luck) -> Generator[Event, Any, None]:
         """One round of attention: response, verification, and what follows from it."""
@@ -303,7 +303,7 @@ class Response:
             self.cases.later(case.venue, at, OnScene(case.alarm, "brigade", "brigade", now))
             case.helpers_until = max(case.helpers_until, at)
 
-    # -- on scene ---------------------------------------------------------------------------------
+    # -- on scene
 
     def _send_somebody(self, case: Case, luck: Luck) -> Generator[Event, Any, None]:
         """The nearest of the center's people goes, looks, acts, and comes back (6.2, 6.3)."""
@@ -345,7 +345,7 @@ class Response:
                 self._call_119(case, person.name)
         yield env.timeout(self.times.fire_work * luck.exponential("work"))
 
-    # -- the record -------------------------------------------------------------------------------
+    # -- the record
 
     def _finish(self, case: Case, person: str, luck: Luck) -> Generator[Event, Any, None]:
         """Annotation, report and closing, by whoever is the last to work on the case."""

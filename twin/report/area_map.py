@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,29 +19,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from shapely import Polygon
 
+    from twin.world import Site
+
 _MAJOR = {"motorway": 2.2, "trunk": 1.9, "primary": 1.6, "secondary": 1.2, "tertiary": 0.9}
 _BANDS_MIN = (5.0, 10.0, 15.0)
 _BAND_COLOURS = ("#1a9850", "#a6d96a", "#fdae61", "#d7191c")
 _CIRCLE_SHOWN = 1.35  # the circle is shown whole up to this multiple of the area's extent
 _HAZARDS = {"dangerous_chemicals": ("^", "#7b1fa2"), "filling_station": ("v", "#5d4037")}
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where a center stands and what it serves, in the network's metres.
-
-    Attributes
-    ----------
-    x, y : the center; area : its response area.
-    venues : names of the venues; venue_x, venue_y : (n,) where they are.
-    """
-
-    x: float
-    y: float
-    area: Polygon
-    venues: tuple[str, ...]
-    venue_x: NDArray[np.float64]
-    venue_y: NDArray[np.float64]
 
 
 def draw_map(rows: Rows, network: RoadNetwork, site: Site, pen: Pen) -> Figure:
@@ -106,7 +89,7 @@ def _rings(area: Polygon) -> list[NDArray[np.float64]]:
 def _venues(ax: Axes, rows: Rows, site: Site, pen: Pen) -> None:
     at = rows.where_text(rows.at(Kind.VENUE_TIME), *_worst_hours(rows))
     minutes = dict(zip(rows.subjects(at), (rows.log.value[at] / 60.0).tolist(), strict=True))
-    time = np.array([minutes.get(name, np.nan) for name in site.venues])
+    time = np.array([minutes.get(name, np.nan) for name in site.venue_ids])
     known = np.isfinite(time)
     band = np.searchsorted(_BANDS_MIN, time[known])
     x, y = site.venue_x[known], site.venue_y[known]

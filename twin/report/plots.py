@@ -60,12 +60,11 @@ def plot_map(run: Run, center: str | None = None, lang: Language = "en") -> Figu
     import matplotlib as mpl
 
     from twin.report.area_map import draw_map
-    from twin.report.sites import sites_of
 
     name = _center(run.log, center)
     pen = Pen(lang)
     with mpl.rc_context(pen.rc()):
-        return draw_map(Rows(run.log.of_center(name)), run.network, sites_of(run)[name], pen)
+        return draw_map(Rows(run.log.of_center(name)), run.network, run.sites[name], pen)
 
 
 def _center(log: Log, center: str | None) -> str:

@@ -26,8 +26,7 @@ from twin.standard import NAME
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from twin.report.area_map import Site
-    from twin.world import Run
+    from twin.world import Run, Site
 
 Progress = Callable[[float], None]
 
@@ -68,15 +67,13 @@ def write_run(
     FolderError
         The folder holds something else than an earlier run.
     """
-    from twin.report.sites import sites_of
-
     since = time.perf_counter()
     scenario = run.scenario
     with whole_folder(folder) as part:
         (part / "scenario.toml").write_text(scenario.toml(), encoding="utf-8")
         write_log(run.log, part / "events.parquet")
         _write_tables(part, assessments)
-        sections = _sections(part, run.log, assessments, lang, progress, run.network, sites_of(run))
+        sections = _sections(part, run.log, assessments, lang, progress, run.network, run.sites)
         (part / "report.html").write_text(
             page(
                 scenario.name,

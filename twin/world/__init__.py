@@ -5,6 +5,6 @@ run), then :mod:`twin.world.way` (how a message travels), :mod:`twin.world.condi
 true of each device) and :mod:`twin.world.aftermath` (the rows of whole populations).
 """
 
-from twin.world.simulate import Run, simulate
+from twin.world.simulate import Run, Site, simulate
 
-__all__ = ["Run", "simulate"]
+__all__ = ["Run", "Site", "simulate"]

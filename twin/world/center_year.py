@@ -244,7 +244,7 @@ class _Run:
         now_dirt = min(dirt, since / self.soiling_s[device])
         return bool(luck >= (1.0 + now_dirt) / (1.0 + dirt))
 
-    # -- between the parts --------------------------------------------------------------------------
+    # -- between the parts
 
     def _device_at_fault(self, device: int, now: float) -> None:
         """Somebody found that a device gives false alarms by itself: disabled until repaired."""

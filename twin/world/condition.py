@@ -132,7 +132,7 @@ class Condition:
     unheard : alarm signals (by their numbers) that a dead or cut-off device did not send, and why.
     fault_reports : device, when the platform had its fault report, when it began, cause.
     low_batteries : device, since when, and when it was changed.
-    visited_flags : when a visit ended a flag that only lost heartbeats had raised, by (device, flag).
+    visited_flags : when a visit ended a flag of lost heartbeats alone, by (device, flag).
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class Condition:
         self._last_dead: dict[int, tuple[float, float]] = {}
         self._last_cut: dict[int, tuple[float, float]] = {}
 
-    # -- as the center's maintenance sees it ------------------------------------------------------
+    # -- as the center's maintenance sees it
 
     def due(self, now: float) -> Iterator[NewTicket]:
         """What the platform has learned of since the last call; conditions that still hold."""
@@ -253,7 +253,7 @@ class Condition:
                 known = self._battery_known(device, low)
                 self._push(low, device, Change.LOW_BATTERY, known, inf, "battery")
 
-    # -- as the alarms see it -----------------------------------------------------------------------
+    # -- as the alarms see it
 
     def hears(self, device: int, at: float) -> str:
         """Whether an alarm of this device at this time reaches anybody: "", or why not."""
@@ -268,7 +268,7 @@ class Condition:
         start, end = self._last_cut.get(device, (inf, inf))
         return "offline" if start <= at < end else ""
 
-    # -- what happens ---------------------------------------------------------------------------------
+    # -- what happens
 
     def advance(self, now: float) -> None:
         """Lets everything happen that is due up to now, in order of time."""
@@ -349,7 +349,7 @@ class Condition:
         self._ticket(known, device, what, at)
 
     def _holds(self, device: int, what: Change, since: float, known: float) -> bool:
-        """Whether a condition that began at ``since`` still held when the platform learned of it."""
+        """Whether what began at ``since`` still held when the platform learned of it."""
         if what in (Change.DEAD, Change.CUT_OFF, Change.BATTERY_EMPTY):
             return self.cut_since[device] == since or self._back.get(device, -inf) > known
         if what in (Change.FAULT, Change.TAMPERED):
@@ -382,7 +382,7 @@ class Condition:
         self._back[device] = seen
         self._cut_spans.append((device, start, at, cause, visited))
 
-    # -- afterwards -----------------------------------------------------------------------------------
+    # -- afterwards
 
     def spans(self) -> Spans:
         """All times in which devices were dead or cut off; those that last end at inf."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -34,6 +34,25 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 Progress = Callable[[float], None]
 
 
+@dataclass(frozen=True, eq=False)
+class Site:
+    """Where a center stands and what it serves.
+
+    Attributes
+    ----------
+    x, y : the center, metres in the network's projection.
+    area : its area.
+    venue_ids, venue_x, venue_y : its venues.
+    """
+
+    x: float
+    y: float
+    area: Polygon
+    venue_ids: Sequence[str]
+    venue_x: NDArray[np.float64]
+    venue_y: NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class Run:
     """A finished run.
@@ -41,6 +60,7 @@ class Run:
     Attributes
     ----------
     scenario, network : what was simulated, and its roads.
+    sites : where each center stands, by its name.
     log : the event log of all centers.
     seconds_by_phase : wall-clock seconds of ``roads``, ``venues``, ``places`` and ``simulation``.
     events : SimPy events that were processed.
@@ -49,6 +69,7 @@ class Run:
 
     scenario: Scenario
     network: RoadNetwork
+    sites: Mapping[str, Site]
     log: Log
     seconds_by_phase: Mapping[str, float]
     events: int
@@ -82,12 +103,15 @@ def simulate(
     areas = _areas(scenario, network, sites)
     of_center = _assign(scenario, venues, sites, areas)
     jobs: list[Job] = []
+    found: dict[str, Site] = {}
     for number, name in enumerate(scenario.centers):
         mine = np.flatnonzero(of_center == number)
         if len(mine) == 0:
             raise ScenarioError(f"centers.{name}: no venue lies in its area, so it has no work")
         part = (venues, fleet) if len(mine) == len(venues.ids) else _part(venues, fleet, mine)
         place, ways = _place(scenario, network, travel, name, sites[name], areas[name], part[0])
+        own = part[0]
+        found[name] = Site(*sites[name], areas[name], own.ids, own.x, own.y)
         jobs.append((scenario, place, ways, *part, kinds))
     clock.lap("places")
     runs = _run_all(jobs, progress, processes)
@@ -96,6 +120,7 @@ def simulate(
     return Run(
         scenario,
         network,
+        found,
         log,
         clock.laps,
         sum(run.events for run in runs),

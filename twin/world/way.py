@@ -141,7 +141,7 @@ class Way:
         self._place(position)
         self._outages()
 
-    # -- surroundings ---------------------------------------------------------------------------
+    # -- surroundings
 
     def _place(self, position: tuple[Floats, Floats]) -> None:
         """Cells and feeders: neighbouring venues together, so many points each."""
@@ -282,7 +282,7 @@ class Way:
             wait[part] += random_access(ready, self.coverage[device[part]], rng)
         return wait
 
-    # -- what the vendor and the platform believe -----------------------------------------------
+    # -- what the vendor and the platform believe
 
     def _per_vendor(self, device: Indices) -> list[tuple[VendorSettings, Indices, Floats, Floats]]:
         """The rows of each vendor's devices, with its outages."""
@@ -395,7 +395,7 @@ class Way:
         device, flag, unflag = (np.concatenate(column) for column in zip(*parts, strict=True))
         return device, flag, unflag
 
-    # -- events ---------------------------------------------------------------------------------
+    # -- events
 
     def event(
         self, name: tuple[str, ...], device: Indices, time: Floats, number: NDArray[np.integer]
