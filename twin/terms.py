@@ -124,7 +124,8 @@ class Kind(StrEnum):
     """truth. device, message id; -; cause (``fire``, ``nuisance:cooking``, ``fault``, ``test``).
     A device signals an alarm; the FIRE_ALARM row with the same message is its arrival."""
     MESSAGE_LOST = "message_lost"
-    """truth. device, message id; -; where (``radio``, ``vendor``)."""
+    """truth. device, message id; -; where (``radio``, ``vendor``, ``power``,
+    ``offline``)."""
 
     # -- device states, in all three views; each begins and ends
     OFFLINE = "offline"

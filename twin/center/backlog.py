@@ -27,6 +27,8 @@ class Job:
     waiting: bool = False
     """In the backlog, free to be taken on a trip."""
     open: bool = True
+    missing: bool = False
+    """Its spare was not in stock when it was wanted."""
     part: str = ""
     """The spare that is in the vehicle for it."""
 

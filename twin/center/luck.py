@@ -18,7 +18,7 @@ PEOPLE = 5
 
 FIELDS = (
     "clear", "mistaken", "emergency_call", "work", "record", "report", "contained", "sealed",
-    "blocked", "grid", "grid_delay", "micro", "micro_delay", "video",
+    "blocked", "grid_delay", "micro_delay", "video",
 )  # fmt: skip
 _COLUMNS = len(FIELDS) + 5 * PEOPLE
 

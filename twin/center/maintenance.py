@@ -22,13 +22,16 @@ from twin.center.people import People, Person
 from twin.center.settings import MaintenanceSettings
 from twin.center.spares import BATTERIES, Spares
 from twin.log import LogWriter
-from twin.terms import Kind, Role, Ticket, View
+from twin.terms import Kind, Role, Ticket
 
 PLANNED_WITHIN_S = 30 * 86400.0
 """Work without a deadline of the standard is planned for within a month (assumption, 7 to 90 d)."""
 
 LOOK_AGAIN_S = 3600.0
 """Whoever is idle looks at the list again after this long (assumption, 5 min to 4 h)."""
+
+GOLDEN = 0.6180339887498949
+"""Step from one repair's uniform to the next of the same device: evenly spread over [0, 1)."""
 
 EXCHANGED = (Ticket.FAULT, Ticket.OFFLINE)
 """Repairs that may need a spare device; the end of life always does."""
@@ -50,16 +53,16 @@ class Condition(Protocol):
         """What the platform has learned of since the last call, in order of time."""
         ...
 
-    def next_due(self) -> float:
-        """When the platform will learn of the next condition, as far as is known; s."""
-        ...
-
     def healed_at(self, device: int, ticket: Ticket, now: float) -> float:
         """When the platform saw that the condition had ended by itself; NaN where it has not."""
         ...
 
     def broken(self, device: int) -> bool:
         """Whether the device itself is dead or cut off."""
+        ...
+
+    def needs_battery(self, device: int) -> bool:
+        """Whether only a new battery (or another device) brings it back."""
         ...
 
     def restored_at(self, device: int) -> float:
@@ -85,12 +88,12 @@ class Maintenance:
     ----------
     env, log, settings, people : the center's.
     device_ids, kinds, venue_of : id, kind name and venue of each device.
-    points : number of networked points of each venue.
+    points : the networked points of each venue.
     place_of : place number (for travel) of each venue.
     square_of : square of each venue, for trips.
     condition : the devices as they truly are.
     spares : the stock.
-    needs_spare : per device, whether its next repair is an exchange.
+    exchange_luck : per device, the uniform that decides whether a repair is an exchange.
     on_restored : called with the device that somebody has put in order.
     """
 
@@ -103,12 +106,12 @@ class Maintenance:
         device_ids: Sequence[str],
         kinds: Sequence[str],
         venue_of: Sequence[int],
-        points: Sequence[int],
+        points: Sequence[Sequence[int]],
         place_of: Sequence[int],
         square_of: list[int],
         condition: Condition,
         spares: Spares,
-        needs_spare: Sequence[bool],
+        exchange_luck: Sequence[float],
         on_restored: Callable[[int], None],
     ) -> None:
         self.env = env
@@ -122,7 +125,8 @@ class Maintenance:
         self.place_of = place_of
         self.condition = condition
         self.spares = spares
-        self.needs_spare = needs_spare
+        self.exchange_luck = exchange_luck
+        self._repairs: dict[int, int] = {}
         self.on_restored = on_restored
         self._without_part: dict[str, deque[Job]] = {}
         self._cleaned: dict[int, float] = {}
@@ -247,10 +251,16 @@ class Maintenance:
 
     def _part(self, job: Job) -> str:
         """The spare that a job needs, as far as the platform can tell; "" for none."""
-        if job.ticket is Ticket.BATTERY:
+        known_empty = (job.device, Ticket.BATTERY) in self.backlog.jobs
+        if job.ticket is Ticket.BATTERY or (job.ticket is Ticket.OFFLINE and known_empty):
             return BATTERIES
-        exchange = job.ticket in EXCHANGED and self.needs_spare[job.device]
+        exchange = job.ticket in EXCHANGED and self._needs_spare(job.device)
         return self.kinds[job.device] if exchange or job.ticket is Ticket.END_OF_LIFE else ""
+
+    def _needs_spare(self, device: int) -> bool:
+        """Whether the device's next repair is an exchange; the fault code tells beforehand."""
+        luck = self.exchange_luck[device] + GOLDEN * self._repairs.get(device, 0)
+        return luck % 1.0 < self.settings.exchange_share
 
     def _load(self, job: Job) -> bool:
         """Takes the job's spare along; where there is none the job waits for the delivery."""
@@ -258,7 +268,10 @@ class Maintenance:
         if not part or self.spares.load(part):
             job.part = part
             return True
-        self.log.row(self.env.now, Kind.SPARE_MISSING, self.device_ids[job.device], text=part)
+        if not job.missing:
+            job.missing = True
+            name = self.device_ids[job.device]
+            self.log.row(self.env.now, Kind.SPARE_MISSING, name, text=part)
         self._without_part.setdefault(part, deque()).append(job)
         return False
 
@@ -342,7 +355,7 @@ class Maintenance:
 
     def _work(self, job: Job) -> float:
         """Seconds of work on site; planned maintenance serves all points of a venue together."""
-        devices = self.points[job.venue] if job.ticket is Ticket.PERIODIC else 1
+        devices = len(self.points[job.venue]) if job.ticket is Ticket.PERIODIC else 1
         return self.work[job.ticket] * devices
 
     def _done(self, job: Job) -> None:
@@ -350,6 +363,9 @@ class Maintenance:
         if job.ticket is Ticket.PERIODIC:
             self._close(job, self.env.now)
             self._cleaned[job.venue] = self.env.now
+            for device in self.points[job.venue]:
+                if self.condition.broken(device):  # the test finds what nobody knew of
+                    self.open_ticket(device, Ticket.FAULT, self.env.now)
             return
         device, now = job.device, self.env.now
         broken = self.condition.broken(device)
@@ -357,12 +373,13 @@ class Maintenance:
             broken or job.ticket is Ticket.END_OF_LIFE or job.ticket is Ticket.FAULT
         )
         battery = job.part == BATTERIES
+        if self.condition.needs_battery(device) and not (battery or exchanged):
+            self._find_empty(job)
+            return
         if exchanged or battery:
             name, left = self.device_ids[device], float(self.spares.stock[job.part])
             self.log.row(now, Kind.SPARE_USED, name, value=left, text=job.part)
             job.part = ""
-        if battery:
-            self.log.row(now, Kind.BATTERY_CHANGED, self.device_ids[device], view=View.TRUTH)
         for other in self.backlog.of_device(device):
             needs = {
                 Ticket.BATTERY: battery or exchanged,
@@ -371,5 +388,11 @@ class Maintenance:
             }
             if needs.get(other.ticket, True):
                 self._close(other, now, self.condition.cause(device, other.ticket))
+        self._repairs[device] = self._repairs.get(device, 0) + 1
         self.condition.restore(device, now, battery=battery, exchanged=exchanged)
         self.on_restored(device)
+
+    def _find_empty(self, job: Job) -> None:
+        """The battery is empty, and nobody brought one: the next trip will."""
+        self.open_ticket(job.device, Ticket.BATTERY, self.env.now)
+        self._put_back([job])

@@ -60,6 +60,7 @@ class Person:
     resting : on a break, at the center but not at the desk.
     on_alarm : has an order to go to an alarm, until back.
     trip : the process of a maintenance trip that an alarm may interrupt.
+    away : out on an alarm's way back; homeward : the process of that way.
     released : succeeds when the alarm that interrupted the trip lets the person go on.
     vehicle : what the person travels with, "" at the center.
     """
@@ -72,6 +73,8 @@ class Person:
     resting: bool = False
     on_alarm: bool = False
     trip: Process | None = None
+    away: bool = False
+    homeward: Process | None = None
     released: Event | None = None
     vehicle: str = ""
     leg: Leg | None = None
@@ -81,12 +84,10 @@ class Person:
         """Turnout and travel from where the person is; ``inf`` while not available."""
         if self.on_alarm or not self.on_duty:
             return inf
-        if self.trip is not None:
+        if self.trip is not None or self.away:
             return self.people.turnout + self.from_the_road(place, now)
-        if self.role is Role.DUTY:
-            if not self.resting and not self.people.may_leave(self.name):
-                return inf
-        elif self.place != 0:
+        at_desk = self.role is Role.DUTY and not self.resting
+        if at_desk and not self.people.may_leave(self.name):
             return inf
         return self.people.turnout + self.people.fastest(place, now)[1]
 
@@ -95,13 +96,13 @@ class Person:
         self.leg = Leg(self.place, place, now, seconds)
 
     def from_the_road(self, place: int, now: float) -> float:
-        """From a maintenance trip: on along the way or back, whichever is sooner."""
-        seconds, leg = self.people.travel.seconds, self.leg
+        """From a trip or a way back: on along the way or back, whichever is sooner."""
+        seconds, leg = self.people.seconds_by, self.leg
         if leg is None:
-            return seconds(self.place, place, now)
+            return seconds(self, self.place, place)
         done = min(max(now - leg.start, 0.0), leg.seconds)
-        onward = leg.seconds - done + seconds(leg.place, place, now)
-        return min(onward, done + seconds(leg.origin, place, now))
+        onward = leg.seconds - done + seconds(self, leg.place, place)
+        return min(onward, done + seconds(self, leg.origin, place))
 
 
 class People(Dispatcher[Person]):
@@ -183,7 +184,7 @@ class People(Dispatcher[Person]):
         """Goes off duty now, or when back from an alarm, a trip or the work in hand."""
         if self.env.now < person.stint_end:
             return
-        if person.on_alarm or person.trip is not None:
+        if person.on_alarm or person.away or person.trip is not None:
             return
         if person.role is Role.DUTY and not person.resting:
             person.on_duty = False
@@ -208,17 +209,27 @@ class People(Dispatcher[Person]):
         self._gone(self.by_name[name])
 
     def _breaks(self, person: Person, until: float) -> Generator[Event, Any, None]:
-        """Breaks of one stint, each only if somebody else stays at the desk."""
+        """Breaks of one stint, one person after the other, put off while too few stay."""
         roster = self.settings.roster
+        turn = [p for p in self.units if p.role is Role.DUTY and p.on_duty].index(person)
+        yield self.env.timeout(turn * roster.break_length)
         while self.env.now + roster.break_every + roster.break_length < until:
             yield self.env.timeout(roster.break_every)
-            if person.stint_end != until or not self._get_up(person.name, "break"):
-                continue
+            while not self._may_rest(person) and self.env.now + roster.break_length < until:
+                yield self.env.timeout(roster.break_length)
+            if person.stint_end != until or not self._may_rest(person):
+                return
+            self._get_up(person.name, "break")
             person.resting = True
             yield self.env.timeout(roster.break_length)
             if person.resting and person.on_duty and not person.on_alarm:
                 person.resting = False
                 self.back_at_desk(person)
+
+    def _may_rest(self, person: Person) -> bool:
+        """Whether enough people stay at the desk: two where there are three, else one."""
+        duty = sum(p.on_duty for p in self.units if p.role is Role.DUTY)
+        return person.name in self.desk.free and self.at_desk - 1 >= (2 if duty > 2 else 1)
 
     # -- the desk
 
@@ -301,6 +312,11 @@ class People(Dispatcher[Person]):
         if unit.trip is not None:
             unit.released = self.env.event()
             unit.trip.interrupt("alarm")
+        elif unit.away:
+            unit.away = False
+            if unit.homeward is not None:
+                unit.homeward.interrupt("alarm")
+                unit.homeward = None
         elif unit.role is Role.DUTY:
             if unit.resting:
                 unit.resting = False
@@ -312,9 +328,11 @@ class People(Dispatcher[Person]):
 
     def set_out(self, person: Person, place: int) -> float:
         """Goes, from wherever the person is; returns turnout and travel in seconds."""
-        if person.trip is not None:
+        if person.place != 0 or person.leg is not None:
             return self.turnout + person.from_the_road(place, self.env.now)
-        return self.turnout + self.take_vehicle(person, place)
+        if person.trip is None:
+            return self.turnout + self.take_vehicle(person, place)
+        return self.turnout + self.seconds_by(person, 0, place)
 
     def arrive(self, person: Person, place: int) -> None:
         """The person is at a place."""
@@ -328,13 +346,22 @@ class People(Dispatcher[Person]):
             person.released.succeed()
             self.available()
             return
-        yield self.env.timeout(self.seconds_by(person, person.place, 0))
+        person.away, person.on_alarm = True, False
+        self.available()
+        if not person.away:
+            return  # another alarm has the person
+        seconds = self.seconds_by(person, person.place, 0)
+        person.set_leg(0, self.env.now, seconds)
+        person.homeward = self.env.active_process
+        try:
+            yield self.env.timeout(seconds)
+        except simpy.Interrupt:
+            return
+        person.away, person.homeward, person.leg, person.place = False, None, None, 0
         self.return_vehicle(person)
-        person.on_alarm = False
         if person.role is Role.DUTY:
             self.back_at_desk(person)
             return
-        person.place = 0
         if self.env.now >= person.stint_end:
             self._gone(person)
         self.available()

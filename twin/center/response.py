@@ -51,6 +51,16 @@ from twin.log import LogWriter
 from twin.terms import Annotation, Category, Verification
 
 CHANNELS = ("voice", "sms", "app")
+
+GRAVITY = (
+    Annotation.CONFIRMED_FIRE,
+    Annotation.INCIPIENT_FIRE,
+    Annotation.FALSE_FAULT,
+    Annotation.FALSE_NUISANCE,
+    Annotation.TEST,
+)
+"""Of several messages of a case the gravest says what it is about."""
+
 EQUIPMENT = "equipment"
 """Cause of a false alarm by the device's own fault (6.4, class 4b)."""
 
@@ -68,7 +78,7 @@ class Message:
     Attributes
     ----------
     id : its id; device, venue : their numbers; category : of the alarm core.
-    cause : what really happened; real : whether that is a fire or a hazardous condition.
+    cause : what really happened; fire : whether it burns.
     annotation : the class that a careful look would give it.
     """
 
@@ -77,7 +87,7 @@ class Message:
     venue: int
     category: Category
     cause: str
-    real: bool
+    fire: bool
     annotation: Annotation
 
 
@@ -85,14 +95,18 @@ class Message:
 class Sites:
     """What the center knows of its venues; every list has one entry per venue.
 
-    ``place`` numbers its place for travel; ``answer`` has the odds that a responsible person
-    answers the telephone, by hour of the day.
+    ``place`` numbers its place for travel; ``reachable`` says whether the registered numbers are
+    right, ``grid`` and ``micro`` whether a grid worker and a micro fire station are near;
+    ``answer`` has the odds that a responsible person answers the telephone, by hour of the day.
     """
 
     ids: list[str]
     place: list[int]
     responsible: list[int]
     video: list[bool]
+    reachable: list[bool]
+    grid: list[bool]
+    micro: list[bool]
     answer: list[list[float]]
 
 
@@ -112,7 +126,7 @@ class Case:
     alarm: int
     annotation: Annotation
     cause: str
-    real: bool
+    fire: bool
     handlers: int = 0
     confirmed: bool = False
     called: bool = False
@@ -172,10 +186,11 @@ class Response:
         """A message has come: the alarm core opens or joins an alarm."""
         case = self.open.get(message.venue)
         if case is None:
-            case = Case(message.venue, message.id, message.annotation, message.cause, message.real)
+            case = Case(message.venue, message.id, message.annotation, message.cause, message.fire)
             self.open[message.venue] = case
-        elif message.real and not case.real:
-            case.real, case.cause, case.annotation = True, message.cause, message.annotation
+        elif GRAVITY.index(message.annotation) < GRAVITY.index(case.annotation):
+            case.fire, case.cause = message.fire, message.cause
+            case.annotation = message.annotation
         if message.cause == EQUIPMENT:
             case.faulty = message.device
         device = self.device_ids[message.device]
@@ -205,10 +220,10 @@ class Response:
 
     def _notify(self, case: Case, request: Notify, now: float) -> None:
         """Voice, SMS and app go out on the signal; receipts come, or do not (9.3)."""
-        luck = case.luck[0] if case.luck else self.luck.next(case.venue)
+        luck = case.luck[0]
         for number, person in enumerate(request.people):
             _, _, comes, delay, channel = luck.person(number)
-            if comes < self.times.receipt_share:
+            if comes < self.times.receipt_share and self.sites.reachable[case.venue]:
                 at = now - self.times.receipt * log1p(-delay)
                 word = CHANNELS[int(channel * len(CHANNELS))]
                 self.cases.later(case.venue, at, NotificationReceipt(case.alarm, person, word))
@@ -219,11 +234,12 @@ class Response:
     def _send_confirmed(self, case: Case, now: float) -> None:
         """Confirmed alarms go to the grid worker and the micro fire station (4.9)."""
         luck, helpers, venue = case.luck[-1], self.helpers, self.sites.ids[case.venue]
-        for name, role, share, mean in (
-            ("grid", "grid_worker", helpers.grid_share, helpers.grid_arrival),
-            ("micro", "micro_fire_station", helpers.micro_share, helpers.micro_arrival),
+        grid, micro = self.sites.grid[case.venue], self.sites.micro[case.venue]
+        for name, role, there, mean in (
+            ("grid", "grid_worker", grid, helpers.grid_arrival),
+            ("micro", "micro_fire_station", micro, helpers.micro_arrival),
         ):
-            if luck.uniform(name) < share:
+            if there:
                 who = f"{role}:{venue}"
                 self.cases.later(case.venue, now, ConfirmedSent(case.alarm, who))
                 arrival = now + mean * luck.exponential(name + "_delay")
@@ -238,7 +254,7 @@ class Response:
         operator: str = yield self.desk.request(ALARM)
         yield env.timeout(self._reaction(luck))
         cases.feed(venue, Responded(alarm, operator), env.now)
-        outcome, how, seconds = self._verify(case, luck)
+        outcome, how, seconds, rest = self._verify(case, luck)
         yield env.timeout(seconds)
         cases.feed(venue, Verified(alarm, operator, outcome, how), env.now)
         if outcome is Verification.CONFIRMED and not case.confirmed:
@@ -247,14 +263,13 @@ class Response:
             yield env.timeout(self.times.emergency_call * luck.exponential("emergency_call"))
             if not case.called:
                 self._call_119(case, operator)
+        elif rest > 0.0:
+            yield env.timeout(rest)
         self.desk.release(operator)
         goes = outcome not in (Verification.NOT_A_FIRE, Verification.TEST)
-        if goes and not case.going and not (case.visited and not case.real):
+        if goes and not case.going and not (case.visited and not case.fire):
             yield from self._send_somebody(case, luck)
-        else:
-            spent = self.times.record * luck.exponential("record")
-            operator = yield from self.desk.work(spent, RECORD, preemptible=True)
-            yield from self._finish(case, operator, luck)
+        yield from self._finish(case, luck)
 
     def _reaction(self, luck: Luck) -> float:
         """Seconds until the operator has read place, room and contacts; slower at night."""
@@ -262,12 +277,21 @@ class Response:
         median = self.times.reaction * (self.times.night_factor if night else 1.0)
         return median * exp(self.times.reaction_spread * luck.normal[0])
 
-    def _verify(self, case: Case, luck: Luck) -> tuple[Verification, str, float]:
-        """Receipts, then video or telephone: the outcome, how, and the seconds it takes."""
+    def _verify(self, case: Case, luck: Luck) -> tuple[Verification, str, float, float]:
+        """Receipts, then video, then telephone: how it ends.
+
+        Returns
+        -------
+        outcome, how : of the verification.
+        seconds : until the operator can decide.
+        rest : seconds of the call after that.
+        """
         times, venue = self.times, case.venue
         spent = times.check
-        if self.sites.video[venue] and luck.uniform("video") < times.clear:
-            return self._seen(case, luck), "video", spent + times.ring
+        if self.sites.video[venue]:
+            spent += times.ring
+            if luck.uniform("video") < times.clear:
+                return self._seen(case, luck), "video", spent, 0.0
         hour = int(self.env.now % 86400.0 // 3600.0)
         odds, calling = self.sites.answer[venue][hour], 0.0
         for number in range(self.sites.responsible[venue]):
@@ -276,19 +300,22 @@ class Response:
             if calling + ringing > times.calling_limit:
                 break
             calling += ringing
-            if answers < odds:
+            if answers < odds and self.sites.reachable[venue]:
                 length = times.call * exp(self._call_sigma * luck.normal[1] + self._call_shift)
                 spent += calling + times.decision_share * length
+                rest = (1.0 - times.decision_share) * length
                 if luck.uniform("clear") < times.clear:
-                    return self._seen(case, luck), "phone", spent
-                return Verification.UNCLEAR, "phone", spent
-        return Verification.NOBODY_REACHED, "phone", spent + calling
+                    return self._seen(case, luck), "phone", spent, rest
+                return Verification.UNCLEAR, "phone", spent, rest
+        return Verification.NOBODY_REACHED, "phone", spent + calling, 0.0
 
     def _seen(self, case: Case, luck: Luck) -> Verification:
-        """What somebody who can see the place says."""
-        if case.real:
+        """What somebody who can see the place says; a hazard without fire calls for a look."""
+        if case.fire:
             mistaken = luck.uniform("mistaken") < self.times.mistaken
             return Verification.NOT_A_FIRE if mistaken else Verification.CONFIRMED
+        if case.annotation is Annotation.INCIPIENT_FIRE:
+            return Verification.UNCLEAR
         if case.annotation is Annotation.TEST:
             return Verification.TEST
         return Verification.NOT_A_FIRE
@@ -311,13 +338,14 @@ class Response:
         case.going = True
         place, ordered = self.sites.place[venue], env.now
         order = people.order(place)
-        if not order.triggered:
+        waits = not order.triggered
+        if waits:
             cases.feed(venue, Dispatched(case.alarm, NEXT_AVAILABLE, ""), env.now)
         person: Person = yield order
         seconds = people.set_out(person, place)
         vehicle = person.vehicle or "van"
         cases.feed(venue, Dispatched(case.alarm, person.name, vehicle), env.now)
-        if env.now > ordered:
+        if waits:
             cases.feed(venue, StoodDown(case.alarm, NEXT_AVAILABLE, "order taken"), env.now)
         yield env.timeout(seconds)
         people.arrive(person, place)
@@ -327,11 +355,10 @@ class Response:
         yield from self._work_on_scene(case, person, luck)
         case.going, case.visited = False, True
         yield from people.come_back(person)
-        yield from self._finish(case, person.name, luck)
 
     def _work_on_scene(self, case: Case, person: Person, luck: Luck) -> Generator[Event, Any, None]:
         env, cases, venue = self.env, self.cases, case.venue
-        if not case.real:
+        if not case.fire:
             yield env.timeout(self.times.investigation * luck.exponential("work"))
             return
         if not case.confirmed:
@@ -347,13 +374,14 @@ class Response:
 
     # -- the record
 
-    def _finish(self, case: Case, person: str, luck: Luck) -> Generator[Event, Any, None]:
-        """Annotation, report and closing, by whoever is the last to work on the case."""
+    def _finish(self, case: Case, luck: Luck) -> Generator[Event, Any, None]:
+        """Record or report, annotation and closing, at the desk; the last round closes."""
         if self.env.now < case.helpers_until:
             yield self.env.timeout(case.helpers_until - self.env.now)
+        spent = self.times.record * luck.exponential("record")
         if case.handlers == 1 and case.confirmed:
             spent = self.times.report * luck.exponential("report")
-            person = yield from self.desk.work(spent, RECORD, preemptible=True)
+        person = yield from self.desk.work(spent, RECORD, preemptible=True)
         case.handlers -= 1
         if case.handlers:
             return
@@ -371,7 +399,7 @@ class Response:
 
     def _annotation(self, case: Case, luck: Luck) -> Annotation:
         """One of the four classes of 6.4."""
-        if not case.real:
+        if not case.fire:
             return case.annotation
         if not case.confirmed:
             return Annotation.FALSE_NUISANCE

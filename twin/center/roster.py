@@ -2,7 +2,7 @@
 
 Teams take turns shift after shift from the first handover on; maintenance people work by day,
 so many days in a row a week. Absence is drawn per person and shift; a missed duty shift may be
-covered by the next team's person in the same place.
+covered by a person of another team, who covers one at a time.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def plan(
     people = settings.roster()
     stints: list[Stint] = []
     absences: list[Absence] = []
+    covers: set[tuple[str, float]] = set()
     for name, person in people.items():
         if person.role is Role.DUTY:
             shifts = _duty_shifts(settings, person.team, seconds)
@@ -63,9 +64,14 @@ def plan(
             if missing >= settings.absence:
                 stints.append(Stint(start, end, name, person.role))
                 continue
-            covered = substitute is not None and covering < settings.cover
+            covered = (
+                substitute is not None
+                and covering < settings.cover
+                and (substitute, start) not in covers
+            )
             absences.append(Absence(start, end, name, covered))
             if covered and substitute is not None:
+                covers.add((substitute, start))
                 stints.append(Stint(start, end, substitute, person.role))
     return _joined(stints), sorted(absences, key=lambda a: (a.start, a.person))
 
@@ -101,14 +107,14 @@ def _substitute(
     name: str,
     person: PersonSettings,
 ) -> str | None:
-    """Who covers a missed duty shift: the same place in the next team."""
+    """Who covers a missed duty shift: the same place in the team half a round away."""
     if person.role is not Role.DUTY or settings.team_count < 2:
         return None
 
     def team(number: int) -> list[str]:
         return [n for n, p in people.items() if p.role is Role.DUTY and p.team == number]
 
-    others = team(person.team % settings.team_count + 1)
+    others = team((person.team - 1 + max(1, settings.team_count // 2)) % settings.team_count + 1)
     return others[team(person.team).index(name) % len(others)] if others else None
 
 

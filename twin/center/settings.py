@@ -215,6 +215,12 @@ class ResponseSettings(Settings):
     receipt_share: Share = param(
         "95 %", "responsible people from whom any receipt comes", "assumption", vary="80 % to 100 %"
     )
+    unreachable: Share = param(
+        "1 %",
+        "venues whose registered numbers are wrong: no receipt and no answer from anybody",
+        "assumption",
+        vary="0 % to 10 %",
+    )
     turnout: Seconds = param(
         "90 s",
         "from the order to the vehicle moving",

@@ -56,8 +56,9 @@ def write_aftermath(
     spans = condition.spans()
     area = way.area()
     rows = _Rows(log, log.codes(fleet.ids), seconds)
-    _signals(rows, happenings, condition.unheard)
-    _fires(log, venues, happenings, condition.unheard, seconds)
+    unheard = _silent(happenings, condition, spans)
+    _signals(rows, happenings, unheard)
+    _fires(log, venues, happenings, unheard, seconds)
     _states(rows, way, happenings, condition, spans, area)
     _area_tickets(rows, way, happenings, area, settings, offline_jobs)
     _planned(rows, fleet, planned_work)
@@ -119,28 +120,53 @@ OFFLINE = (Kind.OFFLINE, Kind.ONLINE)
 FAULT = (Kind.FAULT, Kind.FAULT_CLEARED)
 
 
+MISSED_AFTER_S = 15 * 60.0
+"""An incipient fire that the platform hears of later than this after its detector sounded was not
+monitored effectively, as D.1 has it (assumption, 5 to 60 min)."""
+
+
+def _silent(happenings: Happenings, condition: Condition, spans: Spans) -> dict[int, str]:
+    """Signals that never were or never got out, by their position, and why."""
+    signals = happenings.signals
+    why = dict(condition.unheard)
+    gone = np.flatnonzero(~np.isfinite(signals.arrival))
+    down = _down(spans, signals.device[gone], signals.signalled[gone])
+    why.update(dict.fromkeys(gone[down].tolist(), "dead"))
+    return why
+
+
+def _down(spans: Spans, device: Indices, time: Floats) -> NDArray[np.bool_]:
+    """Which devices were dead at a time."""
+    dead = spans.dead
+    who, start, end = merge_intervals(spans.device[dead], spans.start[dead], spans.end[dead])
+    if len(who) == 0:
+        return np.zeros(len(device), bool)
+    scale = float(max(time.max(initial=0.0), start.max())) + 1.0
+    at = np.searchsorted(who * scale + start, device * scale + time, side="right") - 1
+    down: NDArray[np.bool_] = (at >= 0) & (who[at] == device) & (time < end[at])
+    return down
+
+
 def _signals(rows: _Rows, happenings: Happenings, unheard: Mapping[int, str]) -> None:
     """Every alarm that sounded, and those that never reached the platform."""
     signals = happenings.signals
     n = len(signals)
-    number = np.arange(1, n + 1)
     silent = np.zeros(n, bool)
     silent[[i for i, why in unheard.items() if why != "offline"]] = True
     cut = np.zeros(n, bool)
     cut[[i for i, why in unheard.items() if why == "offline"]] = True
-    text = [signals.causes[c] for c in signals.cause.tolist()]
     sounded = np.flatnonzero(~silent)
     rows.write(
         Kind.SIGNAL,
         View.TRUTH,
         signals.device[sounded],
         signals.signalled[sounded],
-        [text[i] for i in sounded.tolist()],
-        message=number[sounded],
+        [signals.causes[c] for c in signals.cause[sounded].tolist()],
+        message=sounded + 1,
     )
     for code in np.unique(signals.lost[signals.lost > 0]).tolist():
         _lost(rows, signals, (signals.lost == code) & ~silent, LOST[code])
-    _lost(rows, signals, cut, "offline")
+    _lost(rows, signals, cut & (signals.lost == 0), "offline")
 
 
 def _lost(rows: _Rows, signals: Signals, which: NDArray[np.bool_], where: str) -> None:
@@ -156,20 +182,28 @@ def _fires(
     unheard: Mapping[int, str],
     seconds: float,
 ) -> None:
-    """Incipient fires, and those that a dead or offline device, or a lost telegram, missed."""
+    """Incipient fires, and those of which the platform never heard, or too late (Annex D)."""
     fires, signals = happenings.fires, happenings.signals
+    in_time = signals.arrival - signals.signalled <= MISSED_AFTER_S
     for number in range(len(fires.time)):
         venue, start = venues.ids[int(fires.venue[number])], float(fires.time[number])
         cause, fire = FIRE_CAUSES[int(fires.cause[number])], float(number + 1)
         log.row(start, Kind.FIRE, venue, view=View.TRUTH, value=fire, text=cause)
-        own = np.flatnonzero(signals.fire == number)
-        heard = [i for i in own.tolist() if np.isfinite(signals.arrival[i]) and i not in unheard]
-        if len(own) == 0 or heard:
+        own = np.flatnonzero(signals.fire == number).tolist()
+        if not own or any(in_time[i] and i not in unheard for i in own):
             continue
-        reasons = {unheard.get(i, "lost") for i in own.tolist()}
+        reasons = {_why_missed(signals, i, unheard) for i in own}
         why = next(word for word in ("dead", "offline", "lost") if word in reasons)
         at = min(float(signals.signalled[own].min()), seconds)
         log.row(at, Kind.FIRE_MISSED, venue, view=View.TRUTH, value=fire, text=why)
+
+
+def _why_missed(signals: Signals, number: int, unheard: Mapping[int, str]) -> str:
+    """Why a fire's signal was not heard in time; without cell, uplink or power it is offline."""
+    if number in unheard:
+        return unheard[number]
+    lost = LOST[int(signals.lost[number])]
+    return "offline" if lost in ("", "power") else "lost"
 
 
 def _states(
@@ -189,12 +223,8 @@ def _states(
 
     device, start, end = spans.device[~dead], spans.start[~dead], spans.end[~dead]
     visited = spans.visited[~dead]
-    truth = merge_intervals(
-        np.concatenate([device, area.device]),
-        np.concatenate([start, area.start]),
-        np.concatenate([end, area.end]),
-    )
-    rows.interval(OFFLINE, View.TRUTH, *truth)
+    causes = [cause for cause, flag in zip(spans.cause, dead.tolist(), strict=True) if not flag]
+    _truly_offline(rows, device, start, end, causes, area)
 
     reports = np.where(visited, end + way.registration[device], end)
     heard = np.full(len(device), np.inf)
@@ -214,11 +244,37 @@ def _states(
     seen = known < gone
     rows.interval(OFFLINE, View.PLATFORM, device[seen], known[seen], gone[seen])
 
-    low = condition.low_batteries + condition.unfinished_low_batteries()
-    device = np.array([d for d, _, _ in low], np.int64)
-    since = np.array([s for _, s, _ in low], np.float64)
+    low = np.array(condition.low_batteries + condition.unfinished_low_batteries(), np.float64)
+    device = low.reshape(-1, 3)[:, 0].astype(np.int64)
+    since, changed = low.reshape(-1, 3)[:, 1], low.reshape(-1, 3)[:, 2]
+    known = way.state_known(device, since)
+    seen = known < changed
     rows.write(Kind.LOW_BATTERY, View.TRUTH, device, since)
-    rows.write(Kind.LOW_BATTERY, View.PLATFORM, device, way.state_known(device, since))
+    rows.write(Kind.LOW_BATTERY, View.PLATFORM, device[seen], known[seen])
+    rows.write(Kind.BATTERY_CHANGED, View.TRUTH, device, changed)
+
+
+def _truly_offline(
+    rows: _Rows,
+    device: Indices,
+    start: Floats,
+    end: Floats,
+    causes: Sequence[str],
+    area: Area,
+) -> None:
+    """When devices truly could not report, each time with the cause that it began with."""
+    words = (*AREA_CAUSES, *dict.fromkeys(causes))
+    number = {word: i for i, word in enumerate(words)}
+    cause = np.concatenate(
+        [np.array([number[word] for word in causes], np.int64), area.cause.astype(np.int64)]
+    )
+    who, since = np.concatenate([device, area.device]), np.concatenate([start, area.start])
+    merged, begin, until = merge_intervals(who, since, np.concatenate([end, area.end]))
+    order = np.lexsort((since, who))
+    scale = float(since.max(initial=0.0)) + 1.0
+    first = np.searchsorted((who * scale + since)[order], merged * scale + begin)
+    texts = [words[c] for c in cause[order][first].tolist()]
+    rows.interval(OFFLINE, View.TRUTH, merged, begin, until, texts)
 
 
 def _false_flags(
@@ -345,17 +401,8 @@ def _planned(rows: _Rows, fleet: Fleet, work: Sequence[tuple[int, float, float]]
 
 def _passing(rows: _Rows, happenings: Happenings, spans: Spans) -> None:
     """Messages that nobody has to answer at once, of devices that were alive to send them."""
-    dead = spans.dead
-    device, start, end = merge_intervals(spans.device[dead], spans.start[dead], spans.end[dead])
-    scale = rows.seconds * 4.0 + 1.0
-    starts = device * scale + start
     for part in happenings.passing:
-        at = np.searchsorted(starts, part.device * scale + part.time, side="right") - 1
-        if len(starts):
-            down = (at >= 0) & (device[at] == part.device) & (part.time < end[at])
-        else:
-            down = np.zeros(len(part.device), bool)
-        alive = ~down & np.isfinite(part.arrival)
+        alive = ~_down(spans, part.device, part.time) & np.isfinite(part.arrival)
         rows.write(
             part.kind,
             View.PLATFORM,

@@ -21,6 +21,7 @@ from twin.center.maintenance import Maintenance
 from twin.center.people import People
 from twin.center.response import Message, Response, Sites
 from twin.center.roster import plan
+from twin.center.settings import CenterSettings
 from twin.center.spares import BATTERIES, Spares
 from twin.log import Log, LogWriter
 from twin.scenario import Scenario
@@ -151,7 +152,7 @@ class _Run:
             settings,
             people,
             place.name,
-            _sites(venues, place_of),
+            _sites(venues, place_of, settings, streams),
             fleet.ids,
             scenario.alarmcore.rules(),
             LuckOfVenues(streams, len(venues.ids)),
@@ -168,12 +169,12 @@ class _Run:
             fleet.ids,
             [KIND_NAMES[k] for k in fleet.kind.tolist()],
             self.venue_of,
-            np.bincount(fleet.venue[fleet.is_point], minlength=len(venues.ids)).tolist(),
+            _points_of(fleet, len(venues.ids)),
             place_of,
             _squares(venues, settings.maintenance.place),
             self.condition,
             Spares(env, log, settings.spares, stock),
-            (happenings.exchange < settings.maintenance.exchange_share).tolist(),
+            happenings.exchange.tolist(),
             self._restored,
         )
         env.process(self._arrivals())
@@ -201,7 +202,6 @@ class _Run:
         """Hands every alarm message to the response at the time of its arrival."""
         env, signals = self.env, self.happenings.signals
         causes = [(cause, annotation_of(cause)) for cause in signals.causes]
-        real = (Annotation.CONFIRMED_FIRE, Annotation.INCIPIENT_FIRE)
         rows = zip(
             signals.arrival.tolist(),
             signals.signalled.tolist(),
@@ -230,7 +230,7 @@ class _Run:
                     self.venue_of[device],
                     self.category[device],
                     word,
-                    annotation in real,
+                    annotation is Annotation.CONFIRMED_FIRE,
                     annotation,
                 )
             )
@@ -255,16 +255,34 @@ class _Run:
         self.response.enable(self.venue_of[device], device)
 
 
-def _sites(venues: Venues, place_of: list[int]) -> Sites:
+def _sites(
+    venues: Venues, place_of: list[int], settings: CenterSettings, streams: Streams
+) -> Sites:
     """The venues, as the response sees them."""
     by_kind = venues.answer.tolist()
+
+    def share(name: str, of_venues: float) -> list[bool]:
+        has: list[bool] = (streams.generator(name).random(len(venues.ids)) < of_venues).tolist()
+        return has
+
     return Sites(
         venues.ids,
         place_of,
         venues.responsible.tolist(),
         venues.video.tolist(),
+        share("reachable", 1.0 - settings.response.unreachable),
+        share("grid_worker", settings.helpers.grid_share),
+        share("micro_fire_station", settings.helpers.micro_share),
         [by_kind[kind] for kind in venues.kind.tolist()],
     )
+
+
+def _points_of(fleet: Fleet, venues: int) -> list[list[int]]:
+    """The networked points of each venue."""
+    points = np.flatnonzero(fleet.is_point)
+    points = points[np.argsort(fleet.venue[points], kind="stable")]
+    ends = np.cumsum(np.bincount(fleet.venue[points], minlength=venues))
+    return [part.tolist() for part in np.split(points, ends[:-1])]
 
 
 def _squares(venues: Venues, side: float) -> list[int]:

@@ -23,6 +23,10 @@ LOW_BATTERY_RESERVE_S = 30 * 86400.0
 """From the first warning to the empty battery: product manuals; EN 14604 asks as much."""
 
 
+BATTERY_EMPTY = "battery empty"
+"""Cause of a device that nobody gave a new battery in time."""
+
+
 class Change(IntEnum):
     """What can become of a device."""
 
@@ -173,6 +177,7 @@ class Condition:
         self.cut_since = [inf] * devices
         self._dead_cause: dict[int, str] = {}
         self._cut_cause: dict[int, str] = {}
+        self._silent: set[int] = set()
         self._low_since: dict[int, float] = {}
         self._flag: dict[int, tuple[float, float]] = {}
         self._back: dict[int, float] = {}
@@ -196,15 +201,6 @@ class Condition:
             if self._holds(device, what, since, known):
                 yield NewTicket(known, device, TICKETS[what])
 
-    def next_due(self) -> float:
-        """When the platform learns of the next condition, as far as is known."""
-        soonest = self._tickets[0][0] if self._tickets else inf
-        if self._next < len(self._time):
-            soonest = min(soonest, self._time[self._next])
-        if self._later:
-            soonest = min(soonest, self._later[0][0])
-        return soonest
-
     def healed_at(self, device: int, ticket: Ticket, now: float) -> float:
         """When the platform saw an offline device come back by itself; NaN where it has not."""
         if ticket is not Ticket.OFFLINE:
@@ -220,6 +216,10 @@ class Condition:
     def broken(self, device: int) -> bool:
         """Whether the device itself is dead or cut off."""
         return self.dead_since[device] < inf or self.cut_since[device] < inf
+
+    def needs_battery(self, device: int) -> bool:
+        """Whether only a new battery (or another device) brings it back."""
+        return self._dead_cause.get(device) == BATTERY_EMPTY
 
     def restored_at(self, device: int) -> float:
         """When somebody last put the device in order; ``-inf`` if never."""
@@ -312,7 +312,11 @@ class Condition:
         cause: str,
     ) -> None:
         if what is Change.HEALED:
-            if self.cut_since[device] == until:
+            if self.cut_since[device] == until and device in self._silent:
+                # Died while it was cut off: it stays offline, and that is now known to be lasting.
+                self._cut_cause[device] = self._dead_cause[device]
+                self._ticket(self._flagged_at(device, until), device, Change.DEAD, until)
+            elif self.cut_since[device] == until:
                 self._end_cut(device, at, False, known)
             return
         if what is Change.BATTERY_EMPTY:
@@ -323,6 +327,7 @@ class Condition:
             return
         if what in (Change.DEAD, Change.BATTERY_EMPTY):
             self._begin_dead(device, at, cause)
+            self._silent.add(device)
             if self.cut_since[device] == inf:
                 self._begin_cut(device, at, cause)
                 known = self._flagged_at(device, at)
@@ -341,7 +346,7 @@ class Condition:
                 return
             self._low_since[device] = at
             empty = at + LOW_BATTERY_RESERVE_S
-            self._push(empty, device, Change.BATTERY_EMPTY, inf, at, "battery empty")
+            self._push(empty, device, Change.BATTERY_EMPTY, inf, at, BATTERY_EMPTY)
         elif what is Change.FALSE_FLAG:
             if self.cut_since[device] < inf:
                 return
@@ -372,6 +377,7 @@ class Condition:
     def _end_dead(self, device: int, at: float) -> None:
         start, cause = self.dead_since[device], self._dead_cause.pop(device)
         self.dead_since[device] = inf
+        self._silent.discard(device)
         self._last_dead[device] = (start, at)
         self._dead_spans.append((device, start, at, cause, True))
 

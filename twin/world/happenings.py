@@ -320,7 +320,8 @@ def _changes(found: list[tuple[int, Occurrences]], way: Way) -> tuple[Changes, l
         elif o.what in (Happening.FAULT, Happening.TAMPERED):
             what = Change.FAULT if o.what is Happening.FAULT else Change.TAMPERED
             arrival, _ = way.event((o.what.value, o.cause), device, time, o.round)
-            changes.add(what, o.cause or o.what.value, device, time, arrival)
+            known = np.minimum(arrival, way.state_known(device, time))
+            changes.add(what, o.cause or o.what.value, device, time, known)
         elif o.what in (Happening.DEAD, Happening.CUT_OFF):
             what = Change.DEAD if o.what is Happening.DEAD else Change.CUT_OFF
             flag = way.at_platform(device, way.vendor_flag(device, time))

@@ -276,8 +276,10 @@ class Way:
         group = np.stack([end[contends], self.cell[device[contends]]])
         order = np.lexsort(group[::-1])
         changes = np.flatnonzero(np.any(np.diff(group[:, order], axis=1) != 0, axis=0)) + 1
-        for number, part in enumerate(np.split(contends[order], changes)):
-            rng = self.streams.generator("random_access", number)
+        for part in np.split(contends[order], changes):
+            # Keyed by cell and outage: another outage elsewhere shifts nobody's luck.
+            name = ("random_access", int(self.cell[device[part[0]]]), f"{end[part[0]]:.6f}")
+            rng = self.streams.generator(*name)
             ready = mass_arrivals(len(part), rng)
             wait[part] += random_access(ready, self.coverage[device[part]], rng)
         return wait
