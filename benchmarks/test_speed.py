@@ -17,11 +17,13 @@ from collections.abc import Callable, Mapping
 from math import log
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.reference import ReferenceRun, bare_events, run_reference
 from benchmarks.trace import job_of, trace_of
 from devices.kinds import KINDS, tunables
+from twin.roads.load import load_roads
 from twin.scenario import Scenario, load_scenario
 from twin.terms import Kind, Ticket
 from twin.world import Run, simulate
@@ -268,24 +270,20 @@ def test_growth_with_days(benchmark: Any) -> None:
 
 
 def ten_centers() -> Scenario:
-    """200,000 points in ten centers, spread over the township's roads."""
-    from twin.roads.load import load_roads
-
-    one = load_scenario(FULL)
-    network = load_roads(one.roads)
-    west, east = float(network.x.min()), float(network.x.max())
-    south, north = float(network.y.min()), float(network.y.max())
+    """200,000 points in ten centers: five columns of equally many venues, each in two halves."""
+    one = full(**{"venues.points": 200_000})
+    _, _, _, venues, _, _ = job_of(one)
     center = one.model_dump(mode="json", exclude_none=True)["centers"]["center"]
-    centers = {}
-    for number in range(10):
-        column, line = number % 5, number // 5
-        node, _ = network.nearest(
-            west + (column + 0.5) / 5 * (east - west), south + (line + 0.5) / 2 * (north - south)
-        )
-        at = int(node.item()) if hasattr(node, "item") else int(node)
-        lon, lat = network.unproject(network.x[at], network.y[at])
-        centers[f"center-{number}"] = {**center, "lon": float(lon), "lat": float(lat)}
-    return one.changed(**{"venues.points": 200_000, "centers": centers})
+    network = load_roads(one.roads)
+    centers: dict[str, Any] = {}
+    for column in np.array_split(np.argsort(venues.x), 5):
+        for half in np.array_split(column[np.argsort(venues.y[column])], 2):
+            node, _ = network.nearest(np.median(venues.x[half]), np.median(venues.y[half]))
+            at = int(np.asarray(node).item())
+            lon, lat = network.unproject(network.x[at], network.y[at])
+            place = {"lon": float(lon), "lat": float(lat)}
+            centers[f"center-{len(centers)}"] = {**center, **place}
+    return one.changed(centers=centers)
 
 
 def test_two_hundred_thousand_points_in_ten_centers(benchmark: Any) -> None:
@@ -293,6 +291,7 @@ def test_two_hundred_thousand_points_in_ten_centers(benchmark: Any) -> None:
     scenario = ten_centers()
     run: Run = benchmark.pedantic(lambda: simulate(scenario, processes=2), rounds=1)
     seconds = run.seconds_by_phase["simulation"]
+    alone = simulate(scenario, processes=1).seconds_by_phase["simulation"]
     assert run.points == 200_000
     assert len(run.log.centers()) == 10
     benchmark.extra_info.update(
@@ -300,27 +299,33 @@ def test_two_hundred_thousand_points_in_ten_centers(benchmark: Any) -> None:
         events=run.events,
         log_rows=len(run.log),
         phases=dict(run.seconds_by_phase),
-        times_one_center=seconds / one_s,
-        exponent=exponent(20_000, one_s, 200_000, seconds),
+        one_center_s=one_s,
+        two_processes_s=seconds,
+        one_process_s=alone,
+        times_one_center=alone / one_s,
+        exponent=exponent(20_000, one_s, 200_000, alone),
     )
-    assert seconds < 15.0 * one_s  # ten times the work, over two processes where there are two
+    assert alone < 20.0 * one_s  # ten times the points
 
 
 # -- as a process ---------------------------------------------------------------------------------
 
 PEAK = """
-import json, resource, sys
+import json, sys
+from twin.roads.load import load_roads
 from twin.scenario import load_scenario
 from twin.world import simulate
 run = simulate(load_scenario(sys.argv[1]))
 from twin.log import write_log
 from pathlib import Path
 write_log(run.log, Path(sys.argv[2]))
-print(json.dumps({"peak_kb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-                  "points": run.points}))
+# Not getrusage: its peak is that of the process that started this one, if that is higher.
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(json.dumps({"peak_kb": int(status["VmHWM"].split()[0]), "points": run.points}))
 """
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, which Linux has")
 def test_peak_memory_of_a_full_center(benchmark: Any, tmp_path: Any) -> None:
     def measure() -> dict[str, Any]:
         told = subprocess.run(
