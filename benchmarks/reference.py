@@ -22,7 +22,8 @@ from benchmarks.reference_center import Center
 from benchmarks.trace import DeviceFacts, Event, Signal, Trace, Word
 from twin.log import Log, LogWriter
 from twin.terms import Kind, Ticket, View
-from twin.world.condition import LOW_BATTERY_RESERVE_S
+from twin.world.aftermath import MISSED_AFTER_S
+from twin.world.condition import BATTERY_EMPTY, LOW_BATTERY_RESERVE_S
 from twin.world.registry import write_registry
 from twin.world.way import AREA_CAUSES
 
@@ -296,7 +297,11 @@ class World:
         device.silent = offline or device.registering
         if offline != device.offline:
             device.offline = offline
-            self.row(Kind.OFFLINE if offline else Kind.ONLINE, device, View.TRUTH)
+            if offline:
+                cause = device.cuts[0][1] if device.cuts else device.area[0]
+                self.row(Kind.OFFLINE, device, View.TRUTH, cause)
+            else:
+                self.row(Kind.ONLINE, device, View.TRUTH)
 
     def low_battery(self, device: Device) -> None:
         """The battery warns; a month later it is empty."""
@@ -310,8 +315,8 @@ class World:
     def battery_empty(self, device: Device, since: float) -> None:
         """Nobody came in time."""
         if device.low_since == since and device.dead_since == inf:
-            self.dies(device, "battery empty")
-            self.cut(device, "battery empty")
+            self.dies(device, BATTERY_EMPTY)
+            self.cut(device, BATTERY_EMPTY)
 
     def fault_report(self, device: Device, since: float, cause: str) -> None:
         """The device's own report of its fault arrives."""
@@ -342,6 +347,8 @@ class World:
         device.restored = now
         device.news.pop(Ticket.CLEANING, None)
         if battery or exchanged:
+            if device.low_since < inf:
+                self.row(Kind.BATTERY_CHANGED, device, View.TRUTH)
             device.low_since = inf
             device.news.pop(Ticket.BATTERY, None)
             if now + device.facts.battery < self.trace.scenario.duration:
@@ -390,10 +397,11 @@ class World:
         self.row(Kind.SIGNAL, device, View.TRUTH, signal.cause, message=signal.number)
         lost = "offline" if device.cuts and not signal.lost else signal.lost
         if lost:
-            fire.append("offline" if lost == "offline" else "lost")
+            fire.append("offline" if lost in ("offline", "power") else "lost")
             self.row(Kind.MESSAGE_LOST, device, View.TRUTH, lost, message=signal.number)
         else:
-            fire.append("")
+            late = signal.arrival - signal.time > MISSED_AFTER_S
+            fire.append("offline" if late else "")
             self.after(signal.arrival, self.center.receive, device, signal)
 
     def avoided(self, device: Device, signal: Signal) -> bool:

@@ -24,7 +24,13 @@ from twin.world.happenings import annotation_of
 if TYPE_CHECKING:
     from benchmarks.reference import Device, World
 
-REAL = (Annotation.CONFIRMED_FIRE, Annotation.INCIPIENT_FIRE)
+GRAVEST = [
+    Annotation.CONFIRMED_FIRE,
+    Annotation.INCIPIENT_FIRE,
+    Annotation.FALSE_FAULT,
+    Annotation.FALSE_NUISANCE,
+    Annotation.TEST,
+]
 NEXT = "next-available"
 
 
@@ -34,7 +40,7 @@ class Case:
     def __init__(self, venue: int, signal: Signal) -> None:
         self.venue, self.alarm, self.cause = venue, signal.number, signal.cause
         self.annotation = annotation_of(signal.cause)
-        self.real = self.annotation in REAL
+        self.fire = self.annotation is Annotation.CONFIRMED_FIRE
         self.handlers = 0
         self.confirmed = self.called = self.visited = self.going = False
         self.faulty: Device | None = None
@@ -71,9 +77,9 @@ class Center(Upkeep):
         case = self.cases.get(venue)
         if case is None:
             case = self.cases[venue] = Case(venue, signal)
-        elif not case.real and annotation_of(signal.cause) in REAL:
-            case.real, case.cause = True, signal.cause
-            case.annotation = annotation_of(signal.cause)
+        elif GRAVEST.index(annotation_of(signal.cause)) < GRAVEST.index(case.annotation):
+            case.cause, case.annotation = signal.cause, annotation_of(signal.cause)
+            case.fire = case.annotation is Annotation.CONFIRMED_FIRE
         if signal.cause == "equipment":
             case.faulty = device
         self.feed(
@@ -119,7 +125,7 @@ class Center(Upkeep):
         now = self.env.now
         for number, person in enumerate(request.people):
             _, _, comes, delay, channel = case.luck[0].person(number)
-            if comes < self.times.receipt_share:
+            if comes < self.times.receipt_share and self.trace.reachable[case.venue]:
                 word = ("voice", "sms", "app")[int(channel * 3)]
                 receipt = ev.NotificationReceipt(case.alarm, person, word)
                 self.at(now - self.times.receipt * log1p(-delay), case.venue, receipt)
@@ -131,11 +137,11 @@ class Center(Upkeep):
         """Grid worker and micro fire station get the confirmed alarm, and come."""
         now, luck, helpers = self.env.now, case.luck[-1], self.settings.helpers
         venue = self.trace.venues.ids[case.venue]
-        for name, role, share, mean in (
-            ("grid", "grid_worker", helpers.grid_share, helpers.grid_arrival),
-            ("micro", "micro_fire_station", helpers.micro_share, helpers.micro_arrival),
+        for name, role, near, mean in (
+            ("grid", "grid_worker", self.trace.grid, helpers.grid_arrival),
+            ("micro", "micro_fire_station", self.trace.micro, helpers.micro_arrival),
         ):
-            if luck.uniform(name) < share:
+            if near[case.venue]:
                 who = f"{role}:{venue}"
                 self.at(now, case.venue, ev.ConfirmedSent(case.alarm, who))
                 there = now + mean * luck.exponential(name + "_delay")
@@ -151,7 +157,7 @@ class Center(Upkeep):
         median = times.reaction * (times.night_factor if env.now % 86400.0 < 21600.0 else 1.0)
         yield env.timeout(median * exp(times.reaction_spread * luck.normal[0]))
         self.feed(venue, ev.Responded(alarm, operator))
-        outcome, how, spent = self.verifies(case, luck)
+        outcome, how, spent, rest = self.verifies(case, luck)
         yield env.timeout(spent)
         self.feed(venue, ev.Verified(alarm, operator, outcome, how))
         if outcome is Verification.CONFIRMED and not case.confirmed:
@@ -160,20 +166,21 @@ class Center(Upkeep):
             yield env.timeout(times.emergency_call * luck.exponential("emergency_call"))
             if not case.called:
                 self.calls_119(case, operator)
+        elif rest > 0.0:
+            yield env.timeout(rest)
         self.desk.done(operator)
         settled = outcome in (Verification.NOT_A_FIRE, Verification.TEST)
-        if settled or case.going or (case.visited and not case.real):
-            spent = times.record * luck.exponential("record")
-            operator = yield from self.desk.write_record(spent)
-            yield from self.finishes(case, operator, luck)
-        else:
+        if not (settled or case.going or (case.visited and not case.fire)):
             yield from self.somebody_goes(case, luck)
+        yield from self.finishes(case, luck)
 
-    def verifies(self, case: Case, luck: Any) -> tuple[Verification, str, float]:
-        """Video or telephone: outcome, how, seconds."""
+    def verifies(self, case: Case, luck: Any) -> tuple[Verification, str, float, float]:
+        """Video or telephone: outcome, how, seconds until then, and of the call after it."""
         times, spent = self.times, self.times.check
-        if self.trace.venues.video[case.venue] and luck.uniform("video") < times.clear:
-            return self.seen(case, luck), "video", spent + times.ring
+        if self.trace.venues.video[case.venue]:
+            spent += times.ring
+            if luck.uniform("video") < times.clear:
+                return self.seen(case, luck), "video", spent, 0.0
         odds = self.answer[int(self.trace.venues.kind[case.venue])]
         hour, calling = int(self.env.now % 86400.0 // 3600.0), 0.0
         for number in range(int(self.trace.venues.responsible[case.venue])):
@@ -182,19 +189,23 @@ class Center(Upkeep):
             if calling + ringing > times.calling_limit:
                 break
             calling += ringing
-            if answers < odds[hour]:
+            if answers < odds[hour] and self.trace.reachable[case.venue]:
                 variance = log1p(times.call_cv**2)
                 call = times.call * exp(sqrt(variance) * luck.normal[1] - variance / 2.0)
                 spent += calling + times.decision_share * call
                 clear = luck.uniform("clear") < times.clear
-                return self.seen(case, luck) if clear else Verification.UNCLEAR, "phone", spent
-        return Verification.NOBODY_REACHED, "phone", spent + calling
+                outcome = self.seen(case, luck) if clear else Verification.UNCLEAR
+                return outcome, "phone", spent, (1.0 - times.decision_share) * call
+        return Verification.NOBODY_REACHED, "phone", spent + calling, 0.0
 
     def seen(self, case: Case, luck: Any) -> Verification:
         """What somebody at the venue says."""
-        if case.real and luck.uniform("mistaken") >= self.times.mistaken:
-            return Verification.CONFIRMED
-        if not case.real and case.annotation is Annotation.TEST:
+        if case.fire:
+            mistaken = luck.uniform("mistaken") < self.times.mistaken
+            return Verification.NOT_A_FIRE if mistaken else Verification.CONFIRMED
+        if case.annotation is Annotation.INCIPIENT_FIRE:
+            return Verification.UNCLEAR  # a hazard without fire: somebody has to look
+        if case.annotation is Annotation.TEST:
             return Verification.TEST
         return Verification.NOT_A_FIRE
 
@@ -219,9 +230,11 @@ class Center(Upkeep):
             self.feed(venue, ev.Dispatched(alarm, NEXT, ""))
         worker = yield order
         seconds = times.turnout + (
-            self.takes_vehicle(worker, place)
+            self.from_the_road(worker, place)
+            if worker.place or worker.leg is not None
+            else self.takes_vehicle(worker, place)
             if worker.trip is None
-            else self.from_the_road(worker, place)
+            else self.seconds_by(worker, 0, place)
         )
         self.feed(venue, ev.Dispatched(alarm, worker.name, worker.vehicle or "van"))
         if waits:
@@ -231,7 +244,7 @@ class Center(Upkeep):
         if luck.uniform("blocked") < times.blocked:
             yield env.timeout(times.blocked_delay)
         self.feed(venue, ev.OnScene(alarm, worker.name, "center", ordered))
-        if not case.real:
+        if not case.fire:
             yield env.timeout(times.investigation * luck.exponential("work"))
         else:
             if not case.confirmed:
@@ -246,22 +259,22 @@ class Center(Upkeep):
             yield env.timeout(times.fire_work * luck.exponential("work"))
         case.going, case.visited = False, True
         yield from self.comes_back(worker)
-        yield from self.finishes(case, worker.name, luck)
 
-    def finishes(self, case: Case, who: str, luck: Any) -> Process:
-        """The last one annotates, reports and closes."""
+    def finishes(self, case: Case, luck: Any) -> Process:
+        """Record or report at the desk; the last one annotates and closes."""
         if self.env.now < case.helpers_until:
             yield self.env.timeout(case.helpers_until - self.env.now)
+        spent = self.times.record * luck.exponential("record")
         if case.handlers == 1 and case.confirmed:
             spent = self.times.report * luck.exponential("report")
-            who = yield from self.desk.write_record(spent)
+        who = yield from self.desk.write_record(spent)
         case.handlers -= 1
         if case.handlers:
             return
         venue, alarm, annotation = case.venue, case.alarm, case.annotation
-        if case.real and not case.confirmed:
+        if case.fire and not case.confirmed:
             annotation = Annotation.FALSE_NUISANCE
-        elif case.real and luck.uniform("contained") < self.times.contained:
+        elif case.fire and luck.uniform("contained") < self.times.contained:
             annotation = Annotation.INCIPIENT_FIRE
         self.feed(venue, ev.Annotated(alarm, who, annotation))
         if case.confirmed:

@@ -107,7 +107,8 @@ class Worker:
     def __init__(self, name: str, role: Role) -> None:
         self.name, self.role = name, role
         self.place = 0
-        self.on_duty = self.resting = self.on_alarm = False
+        self.on_duty = self.resting = self.on_alarm = self.away = False
+        self.homeward: simpy.Process | None = None
         self.trip: simpy.Process | None = None
         self.released: simpy.Event | None = None
         self.vehicle = ""
@@ -173,7 +174,7 @@ class People:
 
     def goes_off(self, worker: Worker) -> None:
         """The end of a stint; whoever is out goes off when back."""
-        if self.env.now < worker.until or worker.on_alarm or worker.trip is not None:
+        if self.env.now < worker.until or worker.on_alarm or worker.away or worker.trip is not None:
             return
         if worker.role is Role.DUTY and not worker.resting:
             worker.on_duty = False
@@ -201,15 +202,25 @@ class People:
     def breaks(self, worker: Worker, until: float) -> Process:
         """The breaks of a stint."""
         roster = self.settings.roster
+        team = [w for w in self.staff.values() if w.role is Role.DUTY and w.on_duty]
+        yield self.env.timeout(team.index(worker) * roster.break_length)
         while self.env.now + roster.break_every + roster.break_length < until:
             yield self.env.timeout(roster.break_every)
-            if worker.until != until or not self.gets_up(worker, "break"):
-                continue
+            while not self.may_rest(worker) and self.env.now + roster.break_length < until:
+                yield self.env.timeout(roster.break_length)
+            if worker.until != until or not self.may_rest(worker):
+                return
+            self.gets_up(worker, "break")
             worker.resting = True
             yield self.env.timeout(roster.break_length)
             if worker.resting and worker.on_duty and not worker.on_alarm:
                 worker.resting = False
                 self.sits_again(worker)
+
+    def may_rest(self, worker: Worker) -> bool:
+        """Two stay at the desk where three are on duty, else one."""
+        duty = [w for w in self.staff.values() if w.role is Role.DUTY and w.on_duty]
+        return worker.name in self.desk.free and self.at_desk > (2 if len(duty) > 2 else 1)
 
     def may_leave(self, name: str) -> bool:
         """Free, and enough others stay."""
@@ -267,13 +278,14 @@ class People:
 
     def from_the_road(self, worker: Worker, place: int) -> float:
         """From a trip to another place: on along the way, or back."""
-        ways, now = self.trace.ways, self.env.now
+        now = self.env.now
         if worker.leg is None:
-            return ways.seconds(worker.place, place, now)
+            return self.seconds_by(worker, worker.place, place)
         origin, goal, start, length = worker.leg
         done = min(now - start, length)
         return min(
-            length - done + ways.seconds(goal, place, now), done + ways.seconds(origin, place, now)
+            length - done + self.seconds_by(worker, goal, place),
+            done + self.seconds_by(worker, origin, place),
         )
 
     # -- orders -----------------------------------------------------------------------------------
@@ -299,6 +311,11 @@ class People:
             if worker.trip is not None:
                 worker.released = self.env.event()
                 worker.trip.interrupt()
+            elif worker.away:
+                worker.away = False
+                if worker.homeward is not None:
+                    worker.homeward.interrupt()
+                    worker.homeward = None
             elif worker.role is Role.DUTY:
                 if worker.resting:
                     worker.resting = False
@@ -312,12 +329,10 @@ class People:
         """Turnout and travel; inf for who cannot go."""
         if worker.on_alarm or not worker.on_duty:
             return inf
-        if worker.trip is not None:
+        if worker.trip is not None or worker.away:
             return self.times.turnout + self.from_the_road(worker, place)
-        if worker.role is Role.DUTY:
-            if not worker.resting and not self.may_leave(worker.name):
-                return inf
-        elif worker.place:
+        sits = worker.role is Role.DUTY and not worker.resting
+        if sits and not self.may_leave(worker.name):
             return inf
         return self.times.turnout + self.fastest(place)[1]
 
@@ -329,13 +344,22 @@ class People:
             worker.released.succeed()
             self.give_orders()
             return
-        yield self.env.timeout(self.seconds_by(worker, worker.place, 0))
+        worker.away, worker.on_alarm = True, False
+        self.give_orders()
+        if not worker.away:
+            return
+        seconds = self.seconds_by(worker, worker.place, 0)
+        worker.leg = (worker.place, 0, self.env.now, seconds)
+        worker.homeward = self.env.active_process
+        try:
+            yield self.env.timeout(seconds)
+        except simpy.Interrupt:
+            return
+        worker.away, worker.homeward, worker.leg, worker.place = False, None, None, 0
         self.returns_vehicle(worker)
-        worker.on_alarm = False
         if worker.role is Role.DUTY:
             self.sits_again(worker)
             return
-        worker.place = 0
         if self.env.now >= worker.until:
             self.off(worker)
         self.give_orders()

@@ -11,10 +11,11 @@ import simpy
 from benchmarks.reference_people import People, Process, Worker
 from benchmarks.trace import Trace
 from twin.alarmcore.device_rules import ticket_deadline_s
-from twin.center.maintenance import LOOK_AGAIN_S, PLANNED_WITHIN_S
+from twin.center.maintenance import GOLDEN, LOOK_AGAIN_S, PLANNED_WITHIN_S
 from twin.center.spares import LEAST_STOCK
 from twin.log import LogWriter
-from twin.terms import Kind, Role, Ticket, View
+from twin.terms import Kind, Role, Ticket
+from twin.world.condition import BATTERY_EMPTY
 
 if TYPE_CHECKING:
     from benchmarks.reference import Device, World
@@ -30,7 +31,7 @@ class Todo:
         self.venue = device.facts.venue
         deadline = ticket_deadline_s(ticket)
         self.due = now + (PLANNED_WITHIN_S if isnan(deadline) else deadline)
-        self.open, self.taken, self.waits = True, False, False
+        self.open, self.taken, self.waits, self.missing = True, False, False, False
         self.visit, self.found = True, False
         self.cause = "back by itself"
         self.part = ""
@@ -50,6 +51,7 @@ class Upkeep(People):
         self.delivery: set[str] = set()
         self.waiting: dict[str, list[Todo]] = {}
         self.cleaned: dict[int, float] = {}
+        self.repairs: dict[Device, int] = {}
         super().__init__(env, log, trace, world)
         self.fill_stock()
         env.process(self.looks())
@@ -146,7 +148,8 @@ class Upkeep(People):
         for worker in self.staff.values():
             if worker.role is Role.MAINTENANCE and worker.on_duty:
                 staffed = True
-                if not worker.on_alarm and worker.trip is None and not self.sends(worker):
+                busy = worker.on_alarm or worker.away or worker.trip is not None
+                if not busy and not self.sends(worker):
                     return
         if self.upkeep.by_duty and not staffed:
             while idle := next((n for n in self.desk.free if self.may_leave(n)), None):
@@ -225,14 +228,8 @@ class Upkeep(People):
             mine = [todo for todo in jobs if self.place(todo) == place]
             yield from self.serves(worker, mine)
         for todo in jobs:
-            if todo.part:
-                self.stock[todo.part] += 1
-                self.came(todo.part, 1)
-                todo.part = ""
-            if todo.open:
-                self.queue(todo)
-                if not isnan(todo.back) and not todo.device.believed:
-                    self.close(todo, "back by itself", max(todo.back, todo.received))
+            if todo.open or todo.part:
+                self.back_on_the_list(todo)
         yield from self.drives(worker, 0)
         worker.trip, worker.leg, worker.place = None, None, 0
         self.returns_vehicle(worker)
@@ -242,6 +239,17 @@ class Upkeep(People):
             self.off(worker)
         self.give_orders()
         self.send_idle()
+
+    def back_on_the_list(self, todo: Todo) -> None:
+        """What a trip did not do waits again, and its spare goes back into the stock."""
+        if todo.part:
+            self.stock[todo.part] += 1
+            self.came(todo.part, 1)
+            todo.part = ""
+        if todo.open:
+            self.queue(todo)
+            if not isnan(todo.back) and not todo.device.believed:
+                self.close(todo, "back by itself", max(todo.back, todo.received))
 
     def drives(self, worker: Worker, place: int) -> Process:
         """To a place; after an alarm, from there."""
@@ -288,17 +296,22 @@ class Upkeep(People):
         if todo.ticket is Ticket.PERIODIC:
             self.close(todo)
             self.cleaned[todo.venue] = self.env.now
+            for number in self.trace.points_of[todo.venue]:
+                if self.world.devices[number].broken:
+                    self.open_ticket(self.world.devices[number], Ticket.FAULT)
             return
         device, name = todo.device, todo.device.facts.id
         battery = todo.part == BATTERY
         exchanged = bool(todo.part) and not battery and (
             device.broken or todo.ticket in (Ticket.END_OF_LIFE, Ticket.FAULT)
         )  # fmt: skip
+        if device.dead_cause == BATTERY_EMPTY and not (battery or exchanged):
+            self.open_ticket(device, Ticket.BATTERY)  # the next trip brings one
+            self.back_on_the_list(todo)
+            return
         if battery or exchanged:
             self.row(Kind.SPARE_USED, name, todo.part, float(self.stock[todo.part]))
             todo.part = ""
-        if battery:
-            self.log.row(self.env.now, Kind.BATTERY_CHANGED, name, view=View.TRUTH)
         for other in [t for t in self.todo if t.device is device]:
             if other.ticket is Ticket.BATTERY and not (battery or exchanged):
                 continue
@@ -308,6 +321,7 @@ class Upkeep(People):
                 continue  # no visit brings a cell back
             if other.ticket is not Ticket.PERIODIC:
                 self.close(other, self.finding(device))
+        self.repairs[device] = self.repairs.get(device, 0) + 1
         self.world.restore(device, battery, exchanged)
         self.enabled(device)
 
@@ -334,16 +348,19 @@ class Upkeep(People):
     def loads(self, todo: Todo) -> bool:
         """Takes the spare along; where there is none the ticket waits for the delivery."""
         part = ""
-        if todo.ticket is Ticket.BATTERY:
+        known_empty = self.find(todo.device, Ticket.BATTERY) is not None
+        if todo.ticket is Ticket.BATTERY or (todo.ticket is Ticket.OFFLINE and known_empty):
             part = BATTERY
         elif todo.ticket is Ticket.END_OF_LIFE or (
-            todo.ticket in (Ticket.FAULT, Ticket.OFFLINE) and todo.device.facts.needs_spare
+            todo.ticket in (Ticket.FAULT, Ticket.OFFLINE) and self.needs_spare(todo.device)
         ):
             part = todo.device.facts.kind
         if not part:
             return True
         if self.stock[part] == 0:
-            self.row(Kind.SPARE_MISSING, todo.device.facts.id, part)
+            if not todo.missing:
+                todo.missing = True
+                self.row(Kind.SPARE_MISSING, todo.device.facts.id, part)
             todo.waits = True
             self.waiting.setdefault(part, []).append(todo)
             return False
@@ -351,6 +368,11 @@ class Upkeep(People):
         todo.part = part
         self.orders_spares(part)
         return True
+
+    def needs_spare(self, device: Device) -> bool:
+        """Whether a repair is an exchange, one repair after the other."""
+        luck = device.facts.exchange + GOLDEN * self.repairs.get(device, 0)
+        return luck % 1.0 < self.upkeep.exchange_share
 
     def came(self, part: str, number: int) -> None:
         """Parts are there for so many of the tickets that wait for one."""

@@ -109,7 +109,7 @@ class DeviceFacts:
     cell: int
     feeder: int
     battery: float
-    needs_spare: bool
+    exchange: float
     soiling: float
     lost: set[int] | Beats
     short: dict[int, float] = field(default_factory=dict)
@@ -150,6 +150,11 @@ class Trace:
     luck: Any
     brigade: Brigades
     kinds: Mapping[str, DeviceKind]
+    reachable: list[bool]
+    """Whether a venue's registered numbers are right."""
+    grid: list[bool]
+    micro: list[bool]
+    """Whether a grid worker, a micro fire station are near a venue."""
     rng: random.Random | None
     """For own draws; None: the trace decides."""
 
@@ -184,15 +189,23 @@ def trace_of(job: Sequence[Any], own: int | None = None) -> Trace:
         venues, fleet, kinds, way, upkeep.period, upkeep.patience, streams, scenario.duration
     )
     stints, absences = plan(settings.roster, streams, scenario.duration)
+
+    def near(name: str, share: float) -> list[bool]:
+        has: list[bool] = (streams.generator(name).random(len(venues.ids)) < share).tolist()
+        return has
+
     trace = Trace(
         scenario, settings, place, ways, venues, fleet, way, happenings,
-        _devices(fleet, kinds, way, happenings, settings, rng),
+        _devices(fleet, kinds, way, happenings, rng),
         _spans(way.cells), _spans(way.feeders), _spans(way.uplinks), _spans(way.vendor_outages),
         _back(way), [[] for _ in venues.ids], _squares(venues, upkeep.place),
         stints, absences,
         LuckOfVenues(streams, len(venues.ids)) if rng is None else OwnLuck(rng),
         Brigades(place.engine_s, settings.helpers),
-        kinds, rng,
+        kinds,
+        near("reachable", 1.0 - settings.response.unreachable),
+        near("grid_worker", settings.helpers.grid_share),
+        near("micro_fire_station", settings.helpers.micro_share), rng,
     )  # fmt: skip
     for number, is_point in enumerate(fleet.is_point.tolist()):
         if is_point:
@@ -244,12 +257,10 @@ def _devices(
     kinds: Any,
     way: Way,
     happenings: Happenings,
-    settings: CenterSettings,
     rng: random.Random | None,
 ) -> list[DeviceFacts]:
     names = [KIND_NAMES[k] for k in fleet.kind.tolist()]
     loss = [1.0 - level for level in way.network.nbiot.delivery.levels]
-    share = settings.maintenance.exchange_share
     found = []
     for n, name in enumerate(names):
         nbiot = bool(way.link[n] == NBIOT)
@@ -261,7 +272,7 @@ def _devices(
                 float(way.push_delay[n]), bool(way.push_lost[n]), float(way.registration[n]),
                 nbiot, bool(way.link[n] == RS485), bool(way.mains[n]), float(way.backup[n]),
                 int(way.cell[n]), int(way.feeder[n]), float(happenings.battery_s[n]),
-                bool(happenings.exchange[n] < share), kinds[name].soiling_years * YEAR_S,
+                float(happenings.exchange[n]), kinds[name].soiling_years * YEAR_S,
                 Beats(chance, rng) if rng is not None and chance > 0.0 else set(),
             )
         )  # fmt: skip
