@@ -51,7 +51,7 @@ EPSILON_S = 1e-3
 DEADLINE_OF = {  # by the text and the seconds of a DEADLINE_MISSED row
     ("respond", 5.0): "respond",
     ("verify", 60.0): "verify",
-    ("handle", 50.0): "notify",
+    ("handle", 60.0): "notify",
     ("handle", 900.0): "on_scene",
 }
 MOVES = {Kind.DISPATCHED, Kind.STOOD_DOWN, Kind.ON_SCENE}
@@ -76,7 +76,7 @@ class Lifecycle(RuleBasedStateMachine):
     @initialize(responsible=st.integers(0, 3), disable_after=st.integers(0, 2))
     def begin(self, responsible: int, disable_after: int) -> None:
         self.state = VenueState("shop", responsible)
-        self.chosen = Rules(notify_s=50.0, disable_after=disable_after)
+        self.chosen = Rules(disable_after=disable_after)
 
     def happen(self, event: Event) -> bool:
         """Feed an event; False where it was refused."""

@@ -84,11 +84,12 @@ from twin.alarmcore.state import (
     missing,
     open_deadlines,
 )
-from twin.standard import RESPONSE_S, VERIFICATION_S
+from twin.standard import NOTIFY_S, RESPONSE_S, TRAVEL_S, VERIFICATION_S
 from twin.terms import Annotation, Category, Kind, Verification
 
 __all__ = [
-    "CENTER", "CENTER_ROLE", "DEFAULT_RULES", "NOTIFY", "ON_SCENE", "RESPOND", "VERIFY",
+    "BRIGADE_ROLE", "CENTER", "CENTER_ROLE", "DEFAULT_RULES", "NOTIFY", "ON_SCENE", "RESPOND",
+    "VERIFY",
     "Alarm", "Annotated", "Attend", "CancelDeadline", "Close", "ConfirmedSent", "DeadlineDue",
     "Decision", "DeviceDisabled", "DeviceEnabled", "Dispatched", "EmergencyCall", "Evacuation",
     "Event", "FireConfirmed", "LifecycleError", "MessageReceived", "NotificationFailed",
@@ -99,6 +100,9 @@ __all__ = [
 
 CENTER = ""
 """Subject of a record that is about the center itself: whoever writes the log puts its name."""
+
+BRIGADE_ROLE = "brigade"
+"""Role of the fire brigade in :class:`OnScene`."""
 
 CENTER_ROLE = "center"
 """Role of the center's own people in :class:`OnScene`: they are there only if they were sent."""
@@ -237,12 +241,12 @@ def _message(state: VenueState, event: MessageReceived, now: float, rules: Rules
     )
 
 
-def _raise(state: VenueState, event: MessageReceived, now: float, rules: Rules) -> Step:
+def _raise(state: VenueState, event: MessageReceived, now: float, _rules: Rules) -> Step:
     """A new alarm: notify at once, call the desk, run the clocks."""
     message, device, category = event
     people = tuple([f"{state.venue}#{k}" for k in range(1, state.responsible + 1)])
     respond_by, verify_by = now + RESPONSE_S, now + VERIFICATION_S
-    notify_by = now + rules.notify_s if people else None
+    notify_by = now + NOTIFY_S if people else None
     alarm = Alarm(
         message,
         category,
@@ -290,7 +294,7 @@ def _with_notification(state: VenueState, alarm: Alarm) -> VenueState:
     return state._replace(settling=others)
 
 
-def _receipt(state: VenueState, event: NotificationReceipt, now: float, rules: Rules) -> Step:
+def _receipt(state: VenueState, event: NotificationReceipt, now: float, _rules: Rules) -> Step:
     alarm = _notifying(state, event)
     person = event.person
     if alarm is None or person in alarm.notified:
@@ -298,12 +302,10 @@ def _receipt(state: VenueState, event: NotificationReceipt, now: float, rules: R
     waiting = tuple([p for p in alarm.waiting if p != person])
     failed = tuple([p for p in alarm.failed if p != person]) if alarm.failed else ()
     record = Record(Kind.NOTIFIED, person, alarm.id, 0, now - alarm.raised_at, event.channel)
+    # The first receipt meets the deadline: somebody responsible knows.
+    ended = _ended(alarm.id, NOTIFY, alarm.notify_by, now, NOTIFY_S)
     notified = (*alarm.notified, person)
-    if waiting or failed:
-        alarm = alarm._replace(waiting=waiting, failed=failed, notified=notified)
-        return _with_notification(state, alarm), (record,)
-    ended = _ended(alarm.id, NOTIFY, alarm.notify_by, now, rules.notify_s)
-    alarm = alarm._replace(waiting=(), failed=(), notified=notified, notify_by=None)
+    alarm = alarm._replace(waiting=waiting, failed=failed, notified=notified, notify_by=None)
     return _with_notification(state, alarm), (record,) if ended is None else (ended, record)
 
 
@@ -390,7 +392,7 @@ def _confirmed_sent(state: VenueState, event: ConfirmedSent, _now: float, _rules
 # -- people on the way ---------------------------------------------------------------------------
 
 
-def _dispatched(state: VenueState, event: Dispatched, now: float, rules: Rules) -> Step:
+def _dispatched(state: VenueState, event: Dispatched, now: float, _rules: Rules) -> Step:
     """The deadline runs from the first order, and stands until anybody arrives or all are back."""
     alarm = _attended(state, event)
     if event.person in alarm.under_way:
@@ -399,14 +401,14 @@ def _dispatched(state: VenueState, event: Dispatched, now: float, rules: Rules) 
     under_way = (*alarm.under_way, event.person)
     if alarm.under_way:
         return _with(state, alarm._replace(under_way=under_way)), (record,)
-    at = now + rules.on_scene_s
+    at = now + TRAVEL_S
     return (
         _with(state, alarm._replace(under_way=under_way, on_scene_by=at)),
         (record, SetDeadline(alarm.id, ON_SCENE, at)),
     )
 
 
-def _stood_down(state: VenueState, event: StoodDown, now: float, rules: Rules) -> Step:
+def _stood_down(state: VenueState, event: StoodDown, now: float, _rules: Rules) -> Step:
     alarm = _opened(state, event)
     if event.person not in alarm.under_way:
         raise _refusal(state, event, f"{event.person} is not under way; Dispatched comes first")
@@ -414,21 +416,26 @@ def _stood_down(state: VenueState, event: StoodDown, now: float, rules: Rules) -
     under_way = tuple([p for p in alarm.under_way if p != event.person])
     if under_way:
         return _with(state, alarm._replace(under_way=under_way)), (record,)
-    ended = _ended(alarm.id, ON_SCENE, alarm.on_scene_by, now, rules.on_scene_s)
+    ended = _ended(alarm.id, ON_SCENE, alarm.on_scene_by, now, TRAVEL_S)
     alarm = alarm._replace(under_way=(), on_scene_by=None)
     return _with(state, alarm), (record,) if ended is None else (ended, record)
 
 
-def _on_scene(state: VenueState, event: OnScene, now: float, rules: Rules) -> Step:
+def _on_scene(state: VenueState, event: OnScene, now: float, _rules: Rules) -> Step:
     alarm = _opened(state, event)
     who = event.who
     if event.role == CENTER_ROLE and who not in alarm.under_way:
         raise _refusal(state, event, f"{who} is not under way; Dispatched comes first")
     value = now - event.ordered_at if isfinite(event.ordered_at) else nan
     record = Record(Kind.ON_SCENE, who, alarm.id, 0, value, event.role)
-    ended = _ended(alarm.id, ON_SCENE, alarm.on_scene_by, now, rules.on_scene_s)
-    under_way = tuple([p for p in alarm.under_way if p != who])
-    alarm = alarm._replace(under_way=under_way, on_scene=(*alarm.on_scene, who), on_scene_by=None)
+    alarm = alarm._replace(
+        under_way=tuple([p for p in alarm.under_way if p != who]),
+        on_scene=(*alarm.on_scene, who),
+    )
+    if event.role == BRIGADE_ROLE:  # comes on 119, not on the center's order
+        return _with(state, alarm), (record,)
+    ended = _ended(alarm.id, ON_SCENE, alarm.on_scene_by, now, TRAVEL_S)
+    alarm = alarm._replace(on_scene_by=None)
     return _with(state, alarm), (record,) if ended is None else (ended, record)
 
 
@@ -467,7 +474,7 @@ def _close(state: VenueState, event: Close, _now: float, _rules: Rules) -> Step:
 # -- deadlines and devices -----------------------------------------------------------------------
 
 
-def _deadline_due(state: VenueState, event: DeadlineDue, now: float, rules: Rules) -> Step:
+def _deadline_due(state: VenueState, event: DeadlineDue, now: float, _rules: Rules) -> Step:
     for alarm in (state.alarm, *state.settling):
         if alarm is not None and alarm.id == event.alarm:
             break
@@ -478,9 +485,9 @@ def _deadline_due(state: VenueState, event: DeadlineDue, now: float, rules: Rule
     elif event.name == VERIFY:
         by, seconds = alarm.verify_by, VERIFICATION_S
     elif event.name == NOTIFY:
-        by, seconds = alarm.notify_by, rules.notify_s
+        by, seconds = alarm.notify_by, NOTIFY_S
     elif event.name == ON_SCENE:
-        by, seconds = alarm.on_scene_by, rules.on_scene_s
+        by, seconds = alarm.on_scene_by, TRAVEL_S
     else:
         names = ", ".join((RESPOND, VERIFY, NOTIFY, ON_SCENE))
         raise _refusal(state, event, f"{event.name!r} is none of the deadlines {names}")

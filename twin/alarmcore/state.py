@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from twin.alarmcore.events import SetDeadline
-from twin.standard import TRAVEL_S
 from twin.terms import Annotation, Category, Verification
 
 RESPOND, VERIFY, NOTIFY, ON_SCENE = "respond", "verify", "notify", "on_scene"
@@ -13,12 +12,8 @@ RESPOND, VERIFY, NOTIFY, ON_SCENE = "respond", "verify", "notify", "on_scene"
 
 
 class Rules(NamedTuple):
-    """What a center may set; response and verification are the standard's (6.1)."""
+    """What a center may set; the deadlines are the standard's."""
 
-    notify_s: float = 60.0
-    """The responsible people are notified within this time of receipt (reading of D.1 item 3)."""
-    on_scene_s: float = TRAVEL_S
-    """Somebody is on scene within this time of the dispatch order (5.1.1, D.1 item 3)."""
     disable_after: int = 0
     """A device that reopened an alarm so often without a fire is disabled; 0: never."""
 

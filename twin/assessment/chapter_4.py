@@ -17,8 +17,7 @@ from twin.assessment.finding import (
     ticked,
     ticked_items,
 )
-from twin.kpi.alarms import NOTIFY_S
-from twin.standard import HANDLING_RATE, ONLINE_RATE, SHIFT_MIN, STAFF_MIN, Modality
+from twin.standard import HANDLING_RATE, NOTIFY_S, ONLINE_RATE, SHIFT_MIN, STAFF_MIN, Modality
 from twin.terms import Kind, View
 
 WEEKLY_HOURS = 44.0  # Labour Law, art. 36: mean hours a week
