@@ -414,7 +414,8 @@ def plain(rows: list[Row]) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"devices": {"smoke_alarm": DETECTOR, "gas_detector": DETECTOR | {"nuisance_factor": 3000}}},
+        {"devices": {"smoke_alarm": DETECTOR,
+                     "gas_detector": DETECTOR | {"nuisance_factor": 3000}}},
         {"devices": {"smoke_alarm": DETECTOR, "gas_detector": DETECTOR,
                      "water_level_sensor": {"low_level_per_year": 50.0}}},
         {"vendors": {"one": {"share": "30 %"}, "three": {"share": "70 %", "heartbeat": "6 h"}}},
