@@ -84,16 +84,24 @@ class Desk:
             raise DeskFullError
         self._order += 1
         heapq.heappush(self._waiting, (priority, self._order, event))
-        if self._preemptible and priority == 0:
+        self._preempt()
+        return event
+
+    def _preempt(self) -> None:
+        """Somebody's preemptible work gives way if work of priority 0 waits."""
+        if self._urgent() and self._preemptible:
             _, process = self._preemptible.popitem()
             process.interrupt(Preempted())
-        return event
+
+    def _urgent(self) -> bool:
+        return bool(self._waiting) and self._waiting[0][0] == 0
 
     def release(self, person: str) -> None:
         """The work in hand is done: the person takes the next piece, leaves, or is free."""
         if person in self._leaving:
             self._leaving.discard(person)
             self.left(person)
+            self._preempt()
         elif self._waiting:
             heapq.heappop(self._waiting)[2].succeed(person)
         else:
@@ -114,6 +122,9 @@ class Desk:
                 yield self.env.timeout(remaining)
                 self.release(person)
                 return person
+            if self._urgent():
+                self.release(person)
+                continue
             began = self.env.now
             process = self.env.active_process
             assert process is not None

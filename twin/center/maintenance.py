@@ -46,15 +46,19 @@ class NewTicket:
     ticket: Ticket
 
 
+@dataclass(frozen=True, slots=True)
+class BackOnline:
+    """The platform hears from an offline device again that nobody has visited."""
+
+    at: float
+    device: int
+
+
 class Condition(Protocol):
     """The devices as they truly are."""
 
-    def due(self, now: float) -> Iterable[NewTicket]:
+    def due(self, now: float) -> Iterable[NewTicket | BackOnline]:
         """What the platform has learned of since the last call, in order of time."""
-        ...
-
-    def healed_at(self, device: int, ticket: Ticket, now: float) -> float:
-        """When the platform saw that the condition had ended by itself; NaN where it has not."""
         ...
 
     def broken(self, device: int) -> bool:
@@ -155,10 +159,16 @@ class Maintenance:
     # -- tickets
 
     def catch_up(self) -> None:
-        """Opens the tickets of all that the platform has learned of by now."""
+        """Opens the tickets of all that the platform has learned of by now, and closes those of
+        devices that came back without anybody's help."""
         now = self.env.now
-        for new in self.condition.due(now):
-            self.open_ticket(new.device, new.ticket, new.received)
+        for news in self.condition.due(now):
+            if isinstance(news, NewTicket):
+                self.open_ticket(news.device, news.ticket, news.received)
+                continue
+            job = self.backlog.jobs.get((news.device, Ticket.OFFLINE))
+            if job is not None and job.received <= news.at:
+                self._close(job, news.at, "back by itself")
 
     def open_ticket(self, device: int, ticket: Ticket, received: float) -> None:
         """Opens a ticket, unless the device has one of this kind."""
@@ -193,16 +203,8 @@ class Maintenance:
         for job in list(self.backlog.jobs.values()):
             if job.ticket is Ticket.PERIODIC:
                 self.planned_work.append((job.venue, job.received, inf))
-            elif not self._closed_by_itself(job) and job.ticket is Ticket.OFFLINE:
+            elif job.ticket is Ticket.OFFLINE:
                 self.offline_jobs.append((job.device, job.received, inf))
-
-    def _closed_by_itself(self, job: Job) -> bool:
-        """Closes the ticket of a device that has come back without anybody's help."""
-        at = self.condition.healed_at(job.device, job.ticket, self.env.now)
-        if isnan(at):
-            return False
-        self._close(job, max(at, job.received), "back by itself")
-        return True
 
     # -- trips
 
@@ -244,7 +246,7 @@ class Maintenance:
         jobs: list[Job] = []
         left = min(self.settings.trip_length, end - self.env.now)
         while left > 0 and (found := self.backlog.take(self.env.now, left, self._work, not jobs)):
-            found = [job for job in found if not self._closed_by_itself(job) and self._load(job)]
+            found = [job for job in found if self._load(job)]
             left -= sum(map(self._work, found))
             jobs += found
         return jobs
@@ -360,6 +362,9 @@ class Maintenance:
 
     def _done(self, job: Job) -> None:
         """Finishes a job, with whatever else is open at the device."""
+        self.catch_up()
+        if not job.open:
+            return
         if job.ticket is Ticket.PERIODIC:
             self._close(job, self.env.now)
             self._cleaned[job.venue] = self.env.now

@@ -242,7 +242,8 @@ def _states(
     rows.interval(OFFLINE, View.VENDOR, device, flag, unflag)
     known, gone = way.at_platform(device, flag), way.at_platform(device, unflag)
     seen = known < gone
-    rows.interval(OFFLINE, View.PLATFORM, device[seen], known[seen], gone[seen])
+    # One pull may end a flag and begin the next: to the platform that is one.
+    rows.interval(OFFLINE, View.PLATFORM, *merge_intervals(device[seen], known[seen], gone[seen]))
 
     low = np.array(condition.low_batteries + condition.unfinished_low_batteries(), np.float64)
     device = low.reshape(-1, 3)[:, 0].astype(np.int64)

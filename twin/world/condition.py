@@ -16,7 +16,7 @@ from math import inf, nan
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.center.maintenance import NewTicket
+from twin.center.maintenance import BackOnline, NewTicket
 from twin.terms import Ticket
 
 LOW_BATTERY_RESERVE_S = 30 * 86400.0
@@ -47,6 +47,8 @@ class Change(IntEnum):
     """Only the vendor's flag, until ``until``: heartbeats got lost."""
     HEALED = 10
     BATTERY_EMPTY = 11
+    BACK = 12
+    """The platform hears from an offline device again that nobody has visited."""
 
 
 TICKETS = {
@@ -193,25 +195,16 @@ class Condition:
 
     # -- as the center's maintenance sees it
 
-    def due(self, now: float) -> Iterator[NewTicket]:
-        """What the platform has learned of since the last call; conditions that still hold."""
+    def due(self, now: float) -> Iterator[NewTicket | BackOnline]:
+        """What the platform has learned of since the last call, in order of time."""
         self.advance(now)
         while self._tickets and self._tickets[0][0] <= now:
             known, _, device, what, since = heapq.heappop(self._tickets)
-            if self._holds(device, what, since, known):
+            if what is Change.BACK:
+                if self.cut_since[device] > known:
+                    yield BackOnline(known, device)
+            elif self._holds(device, what, since, known):
                 yield NewTicket(known, device, TICKETS[what])
-
-    def healed_at(self, device: int, ticket: Ticket, now: float) -> float:
-        """When the platform saw an offline device come back by itself; NaN where it has not."""
-        if ticket is not Ticket.OFFLINE:
-            return nan
-        self.advance(now)
-        if self.dead_since[device] < inf or self.cut_since[device] < inf:
-            return nan
-        if device in self._flag:
-            return self._flag[device][1] if self._flag[device][1] <= now else nan
-        back = self._back.get(device, nan)
-        return back if back <= now else nan
 
     def broken(self, device: int) -> bool:
         """Whether the device itself is dead or cut off."""
@@ -219,7 +212,8 @@ class Condition:
 
     def needs_battery(self, device: int) -> bool:
         """Whether only a new battery (or another device) brings it back."""
-        return self._dead_cause.get(device) == BATTERY_EMPTY
+        causes = (self._dead_cause.get(device), self._cut_cause.get(device))
+        return BATTERY_EMPTY in causes
 
     def restored_at(self, device: int) -> float:
         """When somebody last put the device in order; ``-inf`` if never."""
@@ -320,13 +314,14 @@ class Condition:
                 self._end_cut(device, at, False, known)
             return
         if what is Change.BATTERY_EMPTY:
-            if self._low_since.get(device) != until or self.dead_since[device] < inf:
+            if self._low_since.get(device) != until:
                 return
             known = inf
         elif self.dead_since[device] < inf and what is not Change.PERIODIC:
             return
         if what in (Change.DEAD, Change.BATTERY_EMPTY):
-            self._begin_dead(device, at, cause)
+            if self.dead_since[device] == inf:
+                self._begin_dead(device, at, cause)
             self._silent.add(device)
             if self.cut_since[device] == inf:
                 self._begin_cut(device, at, cause)
@@ -351,6 +346,7 @@ class Condition:
             if self.cut_since[device] < inf:
                 return
             self._flag[device] = (at, until)
+            self._ticket(until, device, Change.BACK, at)
         self._ticket(known, device, what, at)
 
     def _holds(self, device: int, what: Change, since: float, known: float) -> bool:
@@ -363,7 +359,7 @@ class Condition:
             return self._low_since.get(device) == since
         if what is Change.FALSE_FLAG:
             return device in self._flag and self._flag[device][0] == since
-        return self._restored[device] < since
+        return what is Change.PERIODIC or self._restored[device] < since
 
     def _begin_dead(self, device: int, at: float, cause: str) -> None:
         self.dead_since[device] = at
@@ -386,6 +382,8 @@ class Condition:
         self.cut_since[device] = inf
         self._last_cut[device] = (start, at)
         self._back[device] = seen
+        if not visited:
+            self._ticket(seen, device, Change.BACK, start)
         self._cut_spans.append((device, start, at, cause, visited))
 
     # -- afterwards
