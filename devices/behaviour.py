@@ -137,7 +137,9 @@ class Nuisance:
                 streams, name, population.size, shaped_days, period.seconds, hours
             )
             dirt = np.minimum(start[device] + growth[device] * time / DAY_S, 1.0)
-            found.append(Occurrences(Happening.ALARM, cause, device, number, time, value=dirt))
+            found.append(
+                Occurrences(Happening.ALARM, cause, device, number, time, value=gain * dirt)
+            )
         return found
 
 

@@ -114,8 +114,8 @@ class Occurrences:
         the device it keys further draws (service times) that stay the same between scenarios.
     time : s since t = 0; within one round in the order of the devices.
     until : when it ends by itself, s (inf: never); None where that has no meaning.
-    value : a measured value; for nuisance alarms the contamination (0-1) at that time, so that an
-        alarm can be thinned out after a cleaning; None where there is none.
+    value : a measured value; for nuisance alarms the share by which dirt has raised their rate at
+        that time, so that an alarm can be thinned out after a cleaning; None where there is none.
     """
 
     what: Happening

@@ -225,11 +225,12 @@ class Maintenance:
         for person in self.people.units:
             if person.role is Role.MAINTENANCE and person.on_duty:
                 staffed = True
-                if not person.on_alarm and person.trip is None and not self._start(person):
+                idle = not (person.on_alarm or person.away) and person.trip is None
+                if idle and not self._start(person):
                     return
         if self.settings.by_duty and not staffed:
-            while idle := self.people.idle_at_desk():
-                if not self._start(idle):
+            while at_desk := self.people.idle_at_desk():
+                if not self._start(at_desk):
                     return
 
     def _start(self, person: Person) -> bool:

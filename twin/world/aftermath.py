@@ -7,6 +7,7 @@ rows of whole populations are made here from arrays.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -224,19 +225,17 @@ def _states(
     device, start, end = spans.device[~dead], spans.start[~dead], spans.end[~dead]
     visited = spans.visited[~dead]
     causes = [cause for cause, flag in zip(spans.cause, dead.tolist(), strict=True) if not flag]
-    _truly_offline(rows, device, start, end, causes, area)
-
     reports = np.where(visited, end + way.registration[device], end)
     heard = np.full(len(device), np.inf)
     ended = np.isfinite(end)
     heard[ended] = way.vendor_unflag(device[ended], reports[ended], visited[ended])
-    who = np.concatenate([device, area.device])
-    flag = way.vendor_flag(who, np.concatenate([start, area.start]))
-    unflag = np.concatenate([heard, area.heard])
+    outages = _outages_of_devices(device, start, end, heard, causes, area)
+    rows.interval(OFFLINE, View.TRUTH, outages.device, outages.start, outages.end, outages.causes())
+    flag = way.vendor_flag(outages.device, outages.start)
     false_device, false_flag, false_unflag = _false_flags(way, happenings, condition)
-    who = np.concatenate([who, false_device])
+    who = np.concatenate([outages.device, false_device])
     flag = np.concatenate([flag, false_flag])
-    unflag = np.concatenate([unflag, false_unflag])
+    unflag = np.concatenate([outages.heard, false_unflag])
     real = flag < unflag
     device, flag, unflag = merge_intervals(who[real], flag[real], unflag[real])
     rows.interval(OFFLINE, View.VENDOR, device, flag, unflag)
@@ -255,27 +254,49 @@ def _states(
     rows.write(Kind.BATTERY_CHANGED, View.TRUTH, device, changed)
 
 
-def _truly_offline(
-    rows: _Rows,
+@dataclass(frozen=True)
+class _Outages:
+    """Times in which devices truly could not report, whatever the reasons; none overlap."""
+
+    device: Indices
+    start: Floats
+    end: Floats
+    heard: Floats
+    """When the vendor hears from the device again."""
+    cause: Indices
+    words: tuple[str, ...]
+
+    def causes(self) -> list[str]:
+        """The cause with which each one began."""
+        return [self.words[c] for c in self.cause.tolist()]
+
+
+def _outages_of_devices(
     device: Indices,
     start: Floats,
     end: Floats,
+    heard: Floats,
     causes: Sequence[str],
     area: Area,
-) -> None:
-    """When devices truly could not report, each time with the cause that it began with."""
+) -> _Outages:
+    """A device's own times and those of its surroundings, merged."""
     words = (*AREA_CAUSES, *dict.fromkeys(causes))
     number = {word: i for i, word in enumerate(words)}
-    cause = np.concatenate(
-        [np.array([number[word] for word in causes], np.int64), area.cause.astype(np.int64)]
-    )
+    own = np.array([number[word] for word in causes], np.int64)
+    cause = np.concatenate([own, area.cause.astype(np.int64)])
     who, since = np.concatenate([device, area.device]), np.concatenate([start, area.start])
-    merged, begin, until = merge_intervals(who, since, np.concatenate([end, area.end]))
+    until, back = np.concatenate([end, area.end]), np.concatenate([heard, area.heard])
+    merged, begin, last = merge_intervals(who, since, until)
+    part = np.empty(len(who), np.int64)
     order = np.lexsort((since, who))
     scale = float(since.max(initial=0.0)) + 1.0
-    first = np.searchsorted((who * scale + since)[order], merged * scale + begin)
-    texts = [words[c] for c in cause[order][first].tolist()]
-    rows.interval(OFFLINE, View.TRUTH, merged, begin, until, texts)
+    keys = merged * scale + begin
+    part[order] = np.searchsorted(keys, (who * scale + since)[order], side="right") - 1
+    first = order[np.searchsorted((who * scale + since)[order], keys)]
+    again = np.full(len(merged), -np.inf)
+    ends = until >= last[part]
+    np.maximum.at(again, part[ends], back[ends])
+    return _Outages(merged, begin, last, again, cause[first], words)
 
 
 def _false_flags(

@@ -15,7 +15,7 @@ import numpy as np
 import simpy
 from simpy.events import Event
 
-from devices import KIND_NAMES, DeviceKind
+from devices import KIND_NAMES, DeviceKind, tunables
 from twin.center.luck import LuckOfVenues
 from twin.center.maintenance import Maintenance
 from twin.center.people import People
@@ -131,8 +131,8 @@ class _Run:
         self.way = way
         self.venue_of: list[int] = fleet.venue.tolist()
         self.category = [Category(kinds[KIND_NAMES[k]].category) for k in fleet.kind.tolist()]
-        soiling = [kinds[name].soiling_years * YEAR_S for name in KIND_NAMES]
-        self.soiling_s = [soiling[k] for k in fleet.kind.tolist()]
+        per_s = [_dirt_per_s(kinds[name]) for name in KIND_NAMES]
+        self.dirt_per_s = [per_s[k] for k in fleet.kind.tolist()]
         self.env = env = simpy.Environment()
         stints, absences = plan(settings.roster, streams, self.seconds)
         people = People(env, log, settings, ways, stints, absences)
@@ -238,10 +238,10 @@ class _Run:
     def _avoided(self, device: int, at: float, dirt: float, luck: float) -> bool:
         """Whether a cleaning has prevented a nuisance alarm that dirt would have caused.
 
-        Dirt raises the rate of nuisance alarms by its amount; it gathers anew after a cleaning.
+        ``dirt`` is the rise of their rate; it gathers anew after a cleaning.
         """
         since = at - self.maintenance.cleaned_at(device)
-        now_dirt = min(dirt, since / self.soiling_s[device])
+        now_dirt = min(dirt, since * self.dirt_per_s[device])
         return bool(luck >= (1.0 + now_dirt) / (1.0 + dirt))
 
     # -- between the parts
@@ -253,6 +253,12 @@ class _Run:
 
     def _restored(self, device: int) -> None:
         self.response.enable(self.venue_of[device], device)
+
+
+def _dirt_per_s(kind: DeviceKind) -> float:
+    """How fast dirt raises a kind's rate of nuisance alarms, as a share of it per second."""
+    gain = tunables(kind).get("contamination_gain")
+    return 0.0 if gain is None else gain.value / (kind.soiling_years * YEAR_S)
 
 
 def _sites(

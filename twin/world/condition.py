@@ -11,7 +11,7 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from math import inf, nan
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,16 @@ TICKETS = {
     Change.FALSE_FLAG: Ticket.OFFLINE,
     Change.BATTERY_EMPTY: Ticket.OFFLINE,
 }
+
+
+REPORTED = (
+    Change.FAULT,
+    Change.TAMPERED,
+    Change.LOW_BATTERY,
+    Change.DIRTY,
+    Change.HAZARD,
+)
+"""What the device itself has to report: unknown as long as it is cut off."""
 
 
 @dataclass
@@ -180,6 +190,7 @@ class Condition:
         self._dead_cause: dict[int, str] = {}
         self._cut_cause: dict[int, str] = {}
         self._silent: set[int] = set()
+        self._withheld: dict[int, list[tuple[Change, float]]] = {}
         self._low_since: dict[int, float] = {}
         self._flag: dict[int, tuple[float, float]] = {}
         self._back: dict[int, float] = {}
@@ -203,7 +214,12 @@ class Condition:
             if what is Change.BACK:
                 if self.cut_since[device] > known:
                     yield BackOnline(known, device)
+            elif what in REPORTED and self.cut_since[device] <= known:
+                self._withheld.setdefault(device, []).append((what, since))
             elif self._holds(device, what, since, known):
+                if what in (Change.FAULT, Change.TAMPERED):
+                    cause = self._dead_cause[device]
+                    self.fault_reports.append((device, known, since, cause))
                 yield NewTicket(known, device, TICKETS[what])
 
     def broken(self, device: int) -> bool:
@@ -328,8 +344,6 @@ class Condition:
                 known = self._flagged_at(device, at)
         elif what in (Change.FAULT, Change.TAMPERED):
             self._begin_dead(device, at, cause)
-            if known < inf:
-                self.fault_reports.append((device, known, at, cause))
         elif what is Change.CUT_OFF:
             if self.cut_since[device] < inf:
                 return
@@ -384,6 +398,8 @@ class Condition:
         self._back[device] = seen
         if not visited:
             self._ticket(seen, device, Change.BACK, start)
+        for what, since in self._withheld.pop(device, ()):
+            self._ticket(seen, device, what, since)
         self._cut_spans.append((device, start, at, cause, visited))
 
     # -- afterwards

@@ -60,7 +60,7 @@ class Signals:
     signalled, arrival : when it sounds, and when it reaches the platform (inf: never), s.
     device : its number; cause : number in ``causes``; fire : its fire's number, -1 = none.
     lost : where it got lost (position in :data:`twin.world.way.LOST`).
-    dirt : contamination of the detector at that time if nobody cleans it, 0 to 1; luck : a
+    dirt : by how much dirt has raised the rate of such alarms if nobody cleans it; luck : a
         uniform that decides whether the alarm still happens after a cleaning.
     """
 
@@ -182,8 +182,6 @@ def sample_happenings(
     _plan_periodic(changes, fleet, cleaning_period_s, streams, seconds)
     device, flag, unflag = way.false_flags()
     known = way.at_platform(device, flag)
-    seen = unflag > known
-    device, flag, unflag, known = device[seen], flag[seen], unflag[seen], known[seen]
     long = unflag - known > patience_s
     back = way.at_platform(device[long], unflag[long])
     cause = "heartbeats lost on the radio"
@@ -324,12 +322,12 @@ def _changes(found: list[tuple[int, Occurrences]], way: Way) -> tuple[Changes, l
             changes.add(what, o.cause or o.what.value, device, time, known)
         elif o.what in (Happening.DEAD, Happening.CUT_OFF):
             what = Change.DEAD if o.what is Happening.DEAD else Change.CUT_OFF
-            flag = way.at_platform(device, way.vendor_flag(device, time))
-            known = np.where(flag < until, flag, np.inf)
-            back = np.full(len(device), np.inf)
+            flag, heard = way.vendor_flag(device, time), np.full(len(device), np.inf)
             heals = np.isfinite(until)
-            heard = way.vendor_unflag(device[heals], until[heals], np.zeros(heals.sum(), bool))
-            back[heals] = way.at_platform(device[heals], heard)
+            waits = np.zeros(int(heals.sum()), bool)
+            heard[heals] = way.vendor_unflag(device[heals], until[heals], waits)
+            known = np.where(flag < heard, way.at_platform(device, flag), np.inf)
+            back = way.at_platform(device, heard)
             changes.add(what, o.cause or o.what.value, device, time, known, until, back)
         elif o.what is Happening.BATTERY_LOW:
             known = way.state_known(device, time)
