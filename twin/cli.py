@@ -7,8 +7,11 @@ Exit codes: 0 it worked, whatever the verdicts; 1 with ``--strict`` where a *sha
 from __future__ import annotations
 
 import argparse
+import errno
 import json
+import os
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +25,12 @@ if TYPE_CHECKING:
     from twin.assessment import Assessment
 
 WORKED, UNMET, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
+LINE = 1000  # characters of a message's line; a list of what is known takes most
 
 _LOADERS = (
     "twin.roads.areas",
     "twin.roads.build",
+    "twin.roads.geojson",
     "twin.roads.load",
     "twin.siting.rules",
     "twin.venues.build",
@@ -48,14 +53,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("twin: interrupted; no half result is left behind", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
-        sys.stderr.close()
-        return WORKED
+    except OSError as error:
+        if not _is_outside(error):
+            raise
+        print(f"twin: {_of_the_system(error)}", file=sys.stderr)
+        return USER_ERROR
     except ValueError as error:
         if not _is_the_users(error):
             raise
-        print(f"twin: {error}", file=sys.stderr)
+        print(f"twin: {_brief(str(error))}", file=sys.stderr)
         return USER_ERROR
+
+
+def _is_outside(error: OSError) -> bool:
+    """Whether the system refused a path of the user's, or has no room; else we did wrong."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO):
+        return True
+    if not isinstance(error.filename, (str, bytes, os.PathLike)):
+        return False
+    ours = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), Path(__file__).parent)
+    return not any(Path(os.fsdecode(error.filename)).is_relative_to(own) for own in ours)
+
+
+def _of_the_system(error: OSError) -> str:
+    """The system's refusal in a line."""
+    where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+    why = (error.strerror or str(error)).splitlines()[0]
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        why += "; nothing was left behind: make room, or name another disk with --out"
+    else:
+        why += "; name a path that can be used"
+    return _brief(where + why)
+
+
+def _brief(message: str) -> str:
+    """A message whose lines are not longer than a reader would read."""
+    return "\n".join(
+        line if len(line) <= LINE else f"{line[: LINE // 2]} ... {line[-LINE // 2 :]}"
+        for line in message.splitlines()
+    )
 
 
 def _is_the_users(error: ValueError) -> bool:
@@ -86,8 +122,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
     run.add_argument("scenario", help="a scenario file, or the name of a shipped one (township)")
-    run.add_argument("--seed", type=int, metavar="N", help="seed of all random streams")
-    run.add_argument("--days", type=int, metavar="D", help="length of the run in days")
+    run.add_argument("--seed", type=_whole(0), metavar="N", help="seed of all random streams")
+    run.add_argument("--days", type=_whole(1, 3660), metavar="D", help="length of the run in days")
     run.add_argument(
         "--set",
         dest="settings",
@@ -100,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="DIR", help="folder of the output (runs/SCENARIO-SEED)"
     )
     run.add_argument(
-        "--processes", type=_count, metavar="N", help="processes for several centers (the cores)"
+        "--processes", type=_whole(1), metavar="N", help="processes for several centers (the cores)"
     )
     _judging(run)
 
@@ -128,10 +164,21 @@ def _judging(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1 is expected")
+def _whole(least: int, most: float = float("inf")) -> Callable[[str], int]:
+    """Reads a whole number of an option, within its range."""
+
+    def number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if not least <= value <= most:
+            upto = "" if most == float("inf") else f" and at most {most}"
+            raise argparse.ArgumentTypeError(
+                f"{_brief(text)}: a whole number of at least {least}{upto} is expected"
+            )
+        return value
+
     return number
 
 
@@ -149,7 +196,7 @@ def _run(arguments: argparse.Namespace) -> int:
         settings.append(f"seed={arguments.seed}")
     scenario = load_scenario(arguments.scenario, settings)
     folder = arguments.out or Path("runs") / f"{_file_name(scenario.name)}-{scenario.seed}"
-    check_folder(folder)
+    check_folder(folder, Path(arguments.scenario))
 
     from twin.assessment import assess
     from twin.report.write import write_run
@@ -173,13 +220,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> int:
     from twin.assessment import assess
-    from twin.log import read_log
+    from twin.log import LogError, read_log
     from twin.report.folder import check_folder
 
     if arguments.out is not None:
-        check_folder(arguments.out)
+        check_folder(arguments.out, arguments.log)
     log = read_log(arguments.log)
-    assessments = assess(log)
+    try:
+        assessments = assess(log)
+    except LogError as error:
+        raise LogError(f"{arguments.log}: {error}") from error
     if arguments.out is not None:
         from twin.report.write import write_evaluation
 
@@ -193,7 +243,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 def _schema(_: argparse.Namespace) -> int:
     from twin.scenario import scenario_schema
 
-    print(json.dumps(scenario_schema(), indent=2, ensure_ascii=False))
+    with _until_the_reader_leaves():
+        print(json.dumps(scenario_schema(), indent=2, ensure_ascii=False))
     return WORKED
 
 
@@ -202,8 +253,9 @@ def _scenarios(_: argparse.Namespace) -> int:
 
     shipped = shipped_scenarios()
     width = max(map(len, shipped), default=0)
-    for name, path in shipped.items():
-        print(f"{name:<{width}}  {load_scenario(path).purpose}")
+    with _until_the_reader_leaves():
+        for name, path in shipped.items():
+            print(f"{name:<{width}}  {load_scenario(path).purpose}")
     return WORKED
 
 
@@ -217,10 +269,11 @@ def _judged(
     from twin.assessment import Verdict
     from twin.report.table import print_assessment, print_close
 
-    console = _console()
-    for assessment in assessments:
-        print_assessment(console, assessment, arguments.lang)
-    print_close(console, assessments, arguments.lang, folder)
+    with _until_the_reader_leaves():
+        console = _console()
+        for assessment in assessments:
+            print_assessment(console, assessment, arguments.lang)
+        print_close(console, assessments, arguments.lang, folder)
     unmet = any(assessment.with_verdict(Verdict.NOT_MET) for assessment in assessments)
     return UNMET if arguments.strict and unmet else WORKED
 
@@ -229,9 +282,25 @@ def _console() -> Console:
     """Standard output; 100 to 120 columns wide where it is no terminal that knows better."""
     from rich.console import Console
 
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            """Leaves it to the caller, where rich would exit with 1."""
+            raise BrokenPipeError
+
     console = Console(highlight=False)
     width = console.width if console.is_terminal else max(console.width, 100)
-    return Console(highlight=False, width=min(width, 120))
+    return Piped(highlight=False, width=min(width, 120))
+
+
+@contextmanager
+def _until_the_reader_leaves() -> Iterator[None]:
+    """Prints as long as the other end of a pipe (head, less) wants to see more."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # what is still buffered would be flushed, and fail, at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -86,8 +86,6 @@ def test_no_such_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     [
         (["--set", "venues.points"], "KEY=VALUE"),
         (["--set", "venues.pionts=3"], "venues.pionts"),
-        (["--seed", "-1"], "seed"),
-        (["--days", "0"], "duration"),
         (["--set", "name.deep=1"], "name is a value, not a table"),
     ],
 )
@@ -99,12 +97,27 @@ def test_wrong_overrides(
     assert said in _fails(["run", "township", *arguments, *out], tmp_path, capsys)
 
 
-def test_wrong_arguments(capsys: pytest.CaptureFixture[str]) -> None:
-    """argparse's own messages end with 2 as well."""
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--days", "many", "a whole number of at least 1"),
+        ("--days", "0", "at least 1 and at most 3660"),
+        ("--days", "9" * 5000, "at most 3660"),
+        ("--seed", "-1", "at least 0"),
+        ("--processes", "0", "at least 1"),
+    ],
+)
+def test_wrong_arguments(
+    option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """argparse's own messages end with 2 as well, and name the option."""
     with pytest.raises(SystemExit) as caught:
-        main(["run", "township", "--days", "many"])
+        main(["run", "township", option, value])
     assert caught.value.code == 2
-    assert "--days" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert f"argument {option}: " in message
+    assert said in message
+    assert len(message) < 2000
 
 
 @pytest.mark.parametrize("content", ["", '<?xml version="1.0"?><osm version="0.6"></osm>'])

@@ -17,7 +17,7 @@ from twin.assessment import Assessment
 from twin.kpi import Rows, tables
 from twin.log import Log, write_log
 from twin.report.assumptions import Assumption, assumptions
-from twin.report.folder import MANIFEST, whole_folder
+from twin.report.folder import MANIFEST, files_in, whole_folder
 from twin.report.page import Picture, Section, page
 from twin.report.texts import Language, say, word
 from twin.scenario import Scenario
@@ -94,6 +94,7 @@ def write_run(
             "seconds": {f"{name}_seconds": round(value, 4) for name, value in seconds.items()},
             "counts": {"points": run.points, "events": run.events, "log_rows": len(run.log)},
             "verdicts": _verdicts(assessments),
+            "files": files_in(part),
         }
         _write_json(part / MANIFEST, manifest)
 
@@ -130,6 +131,7 @@ def write_evaluation(
                 **_versions(),
                 "counts": {"log_rows": len(log)},
                 "verdicts": _verdicts(assessments),
+                "files": files_in(part),
             },
         )
 
