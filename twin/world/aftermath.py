@@ -363,13 +363,16 @@ def _area_tickets(
             everyone,
         )
     )
-    keep = _apart(
+    keep, until = _apart(
         everyone[order],
         np.concatenate([jobs[:, 1], known])[order],
         np.concatenate([jobs[:, 2], back])[order],
         order < len(jobs),
     )
-    kept = np.sort(order[keep & (order >= len(jobs))]) - len(jobs)
+    kept = order[keep & (order >= len(jobs))] - len(jobs)
+    back = back.copy()
+    back[kept] = until[keep & (order >= len(jobs))]
+    kept = np.sort(kept)
     device, known, back, cause = device[kept], known[kept], back[kept], cause[kept]
     deadline = ticket_deadline_s(Ticket.OFFLINE)
     words = (*AREA_CAUSES, "heartbeats lost on the radio")
@@ -382,12 +385,13 @@ def _area_tickets(
 
 def _apart(
     device: Indices, start: Floats, end: Floats, job: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Which intervals overlap no job and no kept interval of their device.
+) -> tuple[NDArray[np.bool_], Floats]:
+    """Which intervals begin in no job and no kept interval of their device, and their ends.
 
+    One that a job follows ends where the job begins: the work goes on under the job's ticket.
     Rows come by device, jobs first, then by start.
     """
-    keep = np.ones(len(device), bool)
+    keep, until = np.ones(len(device), bool), end.copy()
     taken: list[tuple[float, float]] = []
     last = -1
     alone = np.ones(len(device), bool)
@@ -397,11 +401,14 @@ def _apart(
         if device[i] != last:
             last, taken = int(device[i]), []
         s, e = float(start[i]), float(end[i])
-        if not job[i] and any(s <= b and a <= e for a, b in taken):
-            keep[i] = False
-            continue
+        if not job[i]:
+            if any(a <= s <= b for a, b in taken):
+                keep[i] = False
+                continue
+            e = min([e, *(a for a, _ in taken if a > s)])
+            until[i] = e
         taken.append((s, e))
-    return keep
+    return keep, until
 
 
 def _planned(rows: _Rows, fleet: Fleet, work: Sequence[tuple[int, float, float]]) -> None:
