@@ -44,6 +44,11 @@ _ROW = np.dtype(
 _PACK = struct.Struct("<dqqdiiBB").pack
 NAN = float("nan")
 
+_EARLIEST_US = -86_400 * MICROSECONDS  # 1970-01-01 in any time zone
+_LATEST_US = 7_258_118_400 * MICROSECONDS  # 2200-01-01
+_EARLIEST_PLAIN_US = 315_532_800 * MICROSECONDS
+"""1980-01-01: plain numbers that end before it are in a coarser unit (ms reach 1971 by now)."""
+
 
 class LogError(ValueError):
     """A log that cannot be read or judged; the message names the file and what is wrong."""
@@ -319,19 +324,32 @@ def read_log(path: Path) -> Log:
     Raises
     ------
     LogError
-        The file is missing, is not Parquet, lacks a column, holds a wrong type, an unknown kind
-        or view, or is empty.
+        The file is missing, is not Parquet, is of another schema version, lacks a column, holds a
+        wrong type, an unknown kind or view, times in another unit, or is empty.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if path.is_dir():
+        raise LogError(f"{path}: is a folder; a log is a file, the events.parquet of a run")
     if not path.is_file():
         raise LogError(f"{path}: no such file; a log is the events.parquet of a run")
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise LogError(f"{path}: not a readable Parquet file ({reason})") from error
+    meta = {
+        key.decode(errors="replace"): value.decode(errors="replace")
+        for key, value in (table.schema.metadata or {}).items()
+        if key != b"ARROW:schema"
+    }
+    version = meta.get("twin.schema", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise LogError(
+            f"{path}: a log of schema version {version}; this version of twin reads version "
+            f"{SCHEMA_VERSION}"
+        )
     missing = [name for name in COLUMNS if name not in table.column_names]
     if missing:
         raise LogError(
@@ -343,6 +361,12 @@ def read_log(path: Path) -> Log:
 
     def numbers(name: str, kind: Any) -> NDArray[Any]:
         column = table[name]
+        whole = pa.types.is_timestamp(column.type) or pa.types.is_integer(column.type)
+        if name == "time" and not whole:
+            raise LogError(
+                f"{path}: column time is {column.type}; a timestamp is expected, or whole "
+                "microseconds since 1970-01-01 UTC"
+            )
         try:
             if pa.types.is_timestamp(column.type):
                 column = column.cast(pa.timestamp("us"))
@@ -385,6 +409,17 @@ def read_log(path: Path) -> Log:
         return lookup[words.codes]
 
     time, seq = numbers("time", pa.int64()), numbers("seq", pa.int64())
+    for extreme in (int(time.min()), int(time.max())):
+        if not _EARLIEST_US <= extreme < _LATEST_US:
+            raise LogError(
+                f"{path}: column time has {extreme}, which is not between the years 1970 and 2200; "
+                "microseconds since 1970-01-01 UTC are expected"
+            )
+    if pa.types.is_integer(table["time"].type) and time.max() < _EARLIEST_PLAIN_US:
+        raise LogError(
+            f"{path}: column time ends at {time.max()}, which would be {time.max() / 1e6:.0f} s "
+            "after 1970-01-01; is it in seconds or milliseconds? Microseconds are expected"
+        )
     log = Log(
         time=time,
         seq=seq,
@@ -396,11 +431,7 @@ def read_log(path: Path) -> Log:
         alarm=numbers("alarm", pa.int64()),
         value=numbers("value", pa.float64()),
         text=texts("text"),
-        meta={
-            key.decode(): value.decode()
-            for key, value in (table.schema.metadata or {}).items()
-            if key != b"ARROW:schema"
-        },
+        meta=meta,
     )
     ordered = np.all((time[1:] > time[:-1]) | ((time[1:] == time[:-1]) & (seq[1:] >= seq[:-1])))
     return log if ordered else log[np.lexsort((seq, time))]

@@ -12,7 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import core_schema
 
 TIME_UNITS: Mapping[str, float] = {
@@ -56,7 +64,10 @@ class Quantity:
     def read(self, raw: object) -> float:
         """A value of a file, in SI. A bare number is read where the dimension has a bare unit."""
         if isinstance(raw, (int, float)) and not isinstance(raw, bool) and "" in self.units:
-            number, unit = float(raw), ""
+            try:
+                number, unit = float(raw), ""
+            except OverflowError:  # a whole number of hundreds of digits
+                number, unit = float("inf"), ""
         else:
             match = _NUMBER.match(raw) if isinstance(raw, str) else None
             if match is None or match[2] not in self.units:
@@ -103,10 +114,13 @@ class Quantity:
         return {"anyOf": [text, {"type": "number"}]} if "" in self.units else text
 
 
-Seconds = Annotated[float, Quantity("time", TIME_UNITS, "24 h")]
-Metres = Annotated[float, Quantity("length", LENGTH_UNITS, "8 km")]
-Speed = Annotated[float, Quantity("speed", SPEED_UNITS, "60 km/h", least=0.1)]
-Rate = Annotated[float, Quantity("rate", RATE_UNITS, "0.03 /year")]
+# The upper bounds catch slips (a wrong unit, a zero too many) before they become endless runs.
+DAY_S = 86400.0
+YEAR_S = TIME_UNITS["year"]
+Seconds = Annotated[float, Quantity("time", TIME_UNITS, "24 h", most=100 * YEAR_S)]
+Metres = Annotated[float, Quantity("length", LENGTH_UNITS, "8 km", most=1000e3)]
+Speed = Annotated[float, Quantity("speed", SPEED_UNITS, "60 km/h", least=0.1, most=400 / 3.6)]
+Rate = Annotated[float, Quantity("rate", RATE_UNITS, "0.03 /year", most=1000 / YEAR_S)]
 Share = Annotated[float, Quantity("share", SHARE_UNITS, "97 %", most=1.0)]
 Area = Annotated[float, Quantity("area", AREA_UNITS, "80 m2")]
 Energy = Annotated[float, Quantity("energy", ENERGY_UNITS, "65 uWh")]
@@ -118,9 +132,29 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _sane(cls, value: object, info: ValidationInfo) -> object:
+        """Refuses what a type would let pass: true for 1, a text that no file name can be."""
+        field = cls.model_fields[str(info.field_name)]
+        plain = field.annotation in (int, float, int | None, float | None) and not any(
+            isinstance(one, Quantity) for one in field.metadata
+        )
+        if isinstance(value, bool) and plain:
+            raise ValueError("a number is expected, not true or false")
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("a text without null characters is expected")
+        return value
+
 
 def param(
-    default: Any, what: str, source: str, *, vary: str = "", least: float | None = None
+    default: Any,
+    what: str,
+    source: str,
+    *,
+    vary: str = "",
+    least: float | None = None,
+    most: float | None = None,
 ) -> Any:
     """A setting with its meaning and its source.
 
@@ -130,12 +164,13 @@ def param(
     what : what it is, in a line.
     source : where the number comes from; ``"assumption"`` where there is no source.
     vary : the range to vary it over; every assumption names one.
-    least : the least value allowed, for plain numbers.
+    least, most : the closed range of values allowed, for plain numbers.
     """
     return Field(
         default,
         description=what,
         validate_default=True,
         ge=least,
+        le=most,
         json_schema_extra={"source": source, "vary": vary},
     )

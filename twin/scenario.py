@@ -26,6 +26,16 @@ from twin.venues.settings import VenueSettings
 
 YEAR_S = 365 * 86400.0
 
+_OFTEN = ("_per_year", "_factor", "_gain", "_per_level")
+_LEAST = {
+    "life_years": 0.1,
+    "soiling_years": 0.01,
+    "battery_capacity_J": 1.0,
+    "self_test_interval_s": 3600.0,
+}
+"""Numbers of device kinds below which a year has no end: everything happens all the time."""
+_DEEPEST = 20  # scenarios that extend each other
+
 Period = Annotated[
     float, Quantity("time", TIME_UNITS, "365 d", least=86400.0, most=10 * 366 * 86400.0)
 ]
@@ -44,9 +54,19 @@ class Scenario(Settings):
     name: str = param("", "name of the scenario", "input")
     purpose: str = param("", "the question that it answers, in a line", "input")
     seed: int = param(1, "seed of all random streams", "input", least=0)
-    start: dt.date = Field(dt.date(2026, 1, 1), description="first day; it begins at midnight")
+    start: dt.date = Field(
+        dt.date(2026, 1, 1),
+        description="first day; it begins at midnight",
+        ge=dt.date(1970, 1, 2),
+        le=dt.date(2100, 1, 1),
+    )
     duration: Period = param("365 d", "length of the run", "input")
-    time_zone: str = param("Asia/Shanghai", "IANA time zone of the center", "input")
+    time_zone: str = param(
+        "Asia/Shanghai",
+        "IANA time zone of the center; its offset of the first day holds all through, clocks are "
+        "not put forward or back",
+        "input",
+    )
     roads: RoadSettings = Field(default_factory=RoadSettings)
     venues: VenueSettings = Field(default_factory=VenueSettings)
     devices: dict[str, dict[str, float]] = Field(
@@ -68,9 +88,9 @@ class Scenario(Settings):
     def _zone(cls, name: str) -> str:
         try:
             ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(
-                f'"{name}" is not an IANA time zone; write for example "Asia/Shanghai"'
+                f'"{name[:60]}" is not an IANA time zone; write for example "Asia/Shanghai"'
             ) from error
         return name
 
@@ -80,6 +100,15 @@ class Scenario(Settings):
         from devices.kinds import KINDS, with_overrides
 
         with_overrides(KINDS, table)
+        for kind, numbers in table.items():
+            for name, value in numbers.items():
+                if name in _LEAST and value < _LEAST[name]:
+                    raise ValueError(
+                        f"{kind}.{name}: {value:g} is less than any device has; at least "
+                        f"{_LEAST[name]:g} is expected"
+                    )
+                if name.endswith(_OFTEN) and value > 1000:
+                    raise ValueError(f"{kind}.{name}: {value:g} is too much; at most 1000")
         return table
 
     @field_validator("conforms")
@@ -130,6 +159,14 @@ class Scenario(Settings):
             raise ValueError(
                 f"centers.{unplaced[0]}: with more than one center each needs lon and lat"
             )
+        places: dict[tuple[float | None, float | None], str] = {}
+        for name, center in self.centers.items():
+            other = places.setdefault((center.lon, center.lat), name)
+            if other != name:
+                raise ValueError(
+                    f"centers.{other} and centers.{name} stand at the same place; give each its "
+                    "own lon and lat"
+                )
         return self
 
     @property
@@ -145,8 +182,8 @@ class Scenario(Settings):
         """
         data = self.model_dump(mode="json", exclude_none=True)
         for key, value in tables.items():
-            _put(data, key, value)
-        return _checked(data, "the changed scenario")
+            _put(data, key.split("."), value, key)
+        return _checked(data, "the changed scenario", [])
 
     def toml(self) -> str:
         """The resolved scenario, every default written out."""
@@ -177,17 +214,20 @@ def load_scenario(source: str | Path, overrides: Sequence[str] = ()) -> Scenario
         With the file, the place, what is wrong and what would be right.
     """
     path = _find(source)
-    data = _read(path, [])
+    layers = _read(path, [])
+    data: dict[str, Any] = {}
+    for where, tables in layers:
+        data = _merged(data, tables, where)
     for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals or not key.strip():
-            raise ScenarioError(f'--set {override}: write KEY=VALUE, for example "seed=2"')
-        key, value = key.strip(), _value(text.strip())
-        if isinstance(value, str) and _is_path(key.split(".")):
-            value = str(Path(value).resolve())
-        _put(data, key, value, f"--set {override}")
+        option = f"--set {_short(override)}"
+        keys, value = _override(override, option)
+        tables = {}
+        _put(tables, keys, value, option)
+        _anchor(tables, Path.cwd(), option)
+        layers.append((option, tables))
+        _put(data, keys, _at(tables, keys), option)
     data.setdefault("name", path.stem)
-    return _checked(data, str(path))
+    return _checked(data, str(path), layers)
 
 
 def scenario_schema() -> dict[str, Any]:
@@ -211,15 +251,21 @@ def scenario_schema() -> dict[str, Any]:
 # -- reading ----------------------------------------------------------------------------------
 
 
+Layer = tuple[str, dict[str, Any]]
+"""Where settings come from (a file, an option), and their tables."""
+
+
 def _find(source: str | Path) -> Path:
     path = Path(source)
-    if path.is_file():
-        return path
     shipped = shipped_scenarios()
-    if str(source) in shipped:
+    if str(source) in shipped and not path.is_file():
         return shipped[str(source)]
+    if path.is_dir():
+        raise ScenarioError(f"{path}: is a folder; a scenario is a TOML file")
+    if path.exists():
+        return path
     raise ScenarioError(
-        f"{source}: no such file, and no shipped scenario of that name "
+        f"{_short(str(source))}: no such file, and no shipped scenario of that name "
         f"(there are {', '.join(shipped) or 'none'})"
     )
 
@@ -227,49 +273,52 @@ def _find(source: str | Path) -> Path:
 _FILES = (("roads", "file"), ("roads", "hazards_file"), ("venues", "file"))
 
 
-def _read(path: Path, chain: list[Path]) -> dict[str, Any]:
-    """The tables of a file, on top of those that it extends."""
+def _read(path: Path, chain: list[Path]) -> list[Layer]:
+    """The tables of a file, after those of the files that it extends."""
+    here = [*chain, path.resolve()]
     if path.resolve() in chain:
-        raise ScenarioError(f"{path}: extends leads back to this file")
+        way = " -> ".join(p.name for p in here[chain.index(path.resolve()) :])
+        raise ScenarioError(f"{path}: extends leads back to this file: {way}")
+    if len(here) > _DEEPEST:
+        raise ScenarioError(f"{path}: extends goes through more than {_DEEPEST} files")
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{path}: not TOML: {error}") from error
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{path}: not UTF-8 text (byte {error.start})") from error
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
-    _anchor(data, path.parent)
+    except RecursionError as error:
+        raise ScenarioError(f"{path}: not a scenario: it is nested too deeply") from error
+    except ValueError as error:  # a whole number of thousands of digits
+        raise ScenarioError(f"{path}: not TOML that can be used: {error}") from error
+    _anchor(data, path.parent, str(path))
     base = data.pop("extends", None)
     if base is None:
-        return data
-    if not isinstance(base, str):
+        return [(str(path), data)]
+    if not isinstance(base, str) or "\0" in base:
         raise ScenarioError(f"{path}: extends: write the name of a scenario or a file in quotes")
     beside = path.parent / base
     try:
         found = beside if beside.is_file() else _find(base)
     except ScenarioError as error:
         raise ScenarioError(f"{path}: extends: {error}") from error
-    return _merged(_read(found, [*chain, path.resolve()]), data)
+    return [*_read(found, here), (str(path), data)]
 
 
-def _anchor(data: dict[str, Any], folder: Path) -> None:
+def _anchor(data: dict[str, Any], folder: Path, where: str) -> None:
     """Makes the paths in a file relative to the file."""
-    tables = [(data.get(table), key) for table, key in _FILES]
+    tables = [(table, data.get(table), key) for table, key in _FILES]
     centers = data.get("centers")
     if isinstance(centers, dict):
-        tables += [(center, "area") for center in centers.values()]
-    for table, key in tables:
+        tables += [(f"centers.{name}", center, "area") for name, center in centers.items()]
+    for place, table, key in tables:
         if isinstance(table, dict) and isinstance(table.get(key), str):
+            if "\0" in table[key]:
+                raise ScenarioError(f"{where}: {place}.{key}: a null character is in no file name")
             table[key] = str((folder / table[key]).resolve())
 
 
-def _is_path(key: list[str]) -> bool:
-    """Whether a setting names a file."""
-    return tuple(key) in _FILES or (len(key) == 3 and key[0] == "centers" and key[2] == "area")
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Tables merged key by key; ``centers`` and ``vendors`` of the upper file replace the lower's
     where their names differ."""
     merged = dict(base)
@@ -277,44 +326,93 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         below = merged.get(key)
         if isinstance(value, Mapping) and isinstance(below, Mapping):
             named = key in ("centers", "vendors") and not set(value) & set(below)
-            merged[key] = dict(value) if named else _merged(below, value)
+            merged[key] = dict(value) if named else _merged(below, value, where)
+        elif isinstance(value, Mapping) and below is not None:
+            raise ScenarioError(f"{where}: {key} is a value, not a table")
         else:
             merged[key] = value
     return merged
 
 
-def _put(data: dict[str, Any], key: str, value: Any, where: str = "") -> None:
-    *tables, last = key.split(".")
+def _put(data: dict[str, Any], keys: Sequence[str], value: Any, where: str) -> None:
+    """Sets one setting, or one table as a whole."""
+    *tables, last = keys
     for table in tables:
         data = data.setdefault(table, {})
         if not isinstance(data, dict):
-            raise ScenarioError(f"{where or key}: {table} is a value, not a table")
+            raise ScenarioError(f"{where}: {table} is a value, not a table")
     data[last] = value
 
 
-def _value(text: str) -> Any:
+def _at(tables: Any, keys: Sequence[Any]) -> Any:
+    """What stands at a place, None where nothing does."""
+    for key in keys:
+        tables = tables.get(key) if isinstance(tables, dict) else None
+    return tables
+
+
+def _override(text: str, option: str) -> tuple[list[str], Any]:
+    """Place and value of ``KEY=VALUE``, both as TOML writes them; what is not TOML is text."""
+    if len(text.splitlines()) > 1:
+        raise ScenarioError(f"{option}: is more than one line; use --set once for each setting")
+    for at, char in enumerate(text):
+        tables = _toml_of(f"{text[:at]} = 0") if char == "=" else None
+        if tables is not None:
+            break
+    else:
+        raise ScenarioError(f'{option}: write KEY=VALUE, for example "seed=2"')
+    given = text[at + 1 :].strip()
+    value = (_toml_of(f"value = {given}") or {"value": given})["value"]
+    keys: list[str] = []
+    inner: Any = tables
+    while isinstance(inner, dict):
+        keys.append(next(iter(inner)))
+        inner = inner[keys[-1]]
+    return keys, value
+
+
+def _toml_of(line: str) -> dict[str, Any] | None:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
+        return tomllib.loads(line)
+    except (ValueError, RecursionError):
+        return None
 
 
-def _checked(data: Mapping[str, Any], where: str) -> Scenario:
+def _short(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:70]} ... {text[-20:]}"
+
+
+def _checked(data: Mapping[str, Any], where: str, layers: Sequence[Layer]) -> Scenario:
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError("\n".join(_said(where, e) for e in error.errors())) from error
+        lines = [_said(_origin(where, layers, e["loc"]), e) for e in error.errors()]
+        raise ScenarioError("\n".join(dict.fromkeys(lines))) from error
+
+
+def _origin(where: str, layers: Sequence[Layer], place: Sequence[Any]) -> str:
+    """The uppermost layer that sets a value; the scenario's file where none does."""
+    for name, tables in reversed(layers):
+        if place and _at(tables, place) is not None:
+            return name
+    return where
+
+
+_TABLES = ("model_type", "model_attributes_type", "dict_type")
 
 
 def _said(where: str, error: Any) -> str:
     """One line for a pydantic error: file, place, what is wrong, what would be right."""
-    place = ".".join(str(part) for part in error["loc"])
+    place = _short(".".join(str(part) for part in error["loc"]))
     if error["type"] == "extra_forbidden":
         known = _keys_at(error["loc"][:-1])
         return f"{where}: {place}: unknown setting; known here are {', '.join(known)}"
     text = error["msg"].removeprefix("Value error, ")
+    if error["type"] in _TABLES:
+        text = f"a table is expected ([{place}])"
     given = error["input"]
-    shown = f" (found {given!r})" if isinstance(given, (str, int, float, bool)) else ""
+    simple = isinstance(given, (str, int, float, bool, list))
+    shown = f" (found {_short(_literal(given))})" if simple else ""
     return f"{where}: {place}: {text}{shown}" if place else f"{where}: {text}"
 
 

@@ -15,6 +15,7 @@ class AlarmCoreSettings(Settings):
         "assumption",
         vary="0 to 10",
         least=0,
+        most=1000,
     )
 
     def rules(self) -> Rules:

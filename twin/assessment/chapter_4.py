@@ -109,7 +109,7 @@ def _working_hours(evidence: Evidence) -> Finding:
     """Not the standard's, but a shift pattern's own limit: a remark over 44 h a week."""
     hours = evidence.kpis.staffing.weekly_hours
     over = {name: value for name, value in hours.items() if value > WEEKLY_HOURS + 1e-9}
-    most = max(hours.values())
+    most = max(hours.values(), default=0.0)
     return Finding(
         "4.4",
         "working_hours",

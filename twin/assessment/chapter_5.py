@@ -19,6 +19,7 @@ from twin.assessment.finding import (
     ticked,
     ticked_items,
 )
+from twin.log import LogError
 from twin.standard import (
     CHEMICALS_M,
     FILLING_M,
@@ -184,6 +185,13 @@ def clause_5_1_2(evidence: Evidence) -> list[Finding]:
     return findings
 
 
+def _is_sector(text: str) -> bool:
+    try:
+        return 0.0 <= float(text) < 360.0
+    except ValueError:
+        return False
+
+
 def _wind(evidence: Evidence) -> Finding:
     from twin.siting.rules import wind_side  # loads the roads: only where there is wind to judge
 
@@ -195,7 +203,16 @@ def _wind(evidence: Evidence) -> Finding:
         lacking = ["hazard_bearing (dangerous_chemicals)"] * (not bearings)
         return no_rows(key, *lacking, *["wind"] * (not len(at)))
     values = rows.log.value[at].tolist()
-    wind = {float(s): v for s, v in zip(rows.subjects(at), values, strict=True)}
+    wind: dict[float, float] = {}
+    for sector, value in zip(rows.subjects(at), values, strict=True):
+        if not _is_sector(sector) or not 0 <= value <= 1:
+            raise LogError(
+                f'the log\'s wind row "{sector}" with {value:g} is no sector of a wind rose; '
+                "degrees from 0 to below 360 and a share from 0 to 1 are expected"
+            )
+        wind[float(sector)] = value
+    if max(wind.values()) == 0:
+        raise LogError("the log's wind rows are all 0, so no wind prevails; give the rose's shares")
     sides = {name: wind_side(degrees, wind) for name, degrees in bearings}
     downwind = [name for name, side in sides.items() if side == "downwind"]
     words = {"upwind": "上风", "crosswind": "侧风", "downwind": "下风"}

@@ -24,6 +24,8 @@ _AT_ONCE = Text(
 
 
 def _times(times: Quantiles) -> Text:
+    if not times.count:
+        return Text("none ever", "均未发生")
     return Text(
         f"median {times.median:.1f} s, 99 % {times.p99:.1f} s, most {times.most:.1f} s",
         f"中位{times.median:.1f}s，99%分位{times.p99:.1f}s，最长{times.most:.1f}s",
@@ -184,6 +186,9 @@ def _tickets(key: str, tickets: TicketKpis, limit: float, states: int, neglected
     bad = tickets.unmet + neglected
     hours = limit / 3600.0
     most = tickets.duration.most / 3600.0
+    longest = Text(f"most {most:.1f} h", f"最长{most:.1f}h")
+    if not tickets.duration.count:
+        longest = Text("none ever done", "均未完成")
     finding = f", {tickets.without_finding} without a finding" if key == "6.5.offline" else ""
     finding_zh = f"，{tickets.without_finding}件无情况记录" if key == "6.5.offline" else ""
     ok = bad == 0
@@ -192,9 +197,9 @@ def _tickets(key: str, tickets: TicketKpis, limit: float, states: int, neglected
         ok,
         Text(
             f"{tickets.late} of {decided} not done within {hours:.0f} h{finding}, {neglected} "
-            f"without a ticket; most {most:.1f} h",
+            f"without a ticket; {longest.en}",
             f"{decided}件中{tickets.late}件超过{hours:.0f}h{finding_zh}，{neglected}件未派单；"
-            f"最长{most:.1f}h",
+            f"{longest.zh}",
         ),
         margin=(
             Text(f"{hours - most:+.1f} h", f"{hours - most:+.1f}h")

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, field_validator, model_validator
 
-from twin.quantity import Metres, Seconds, Settings, Share, Speed, param
+from twin.quantity import (
+    DAY_S,
+    LENGTH_UNITS,
+    TIME_UNITS,
+    YEAR_S,
+    Metres,
+    Quantity,
+    Seconds,
+    Settings,
+    Share,
+    Speed,
+    param,
+)
 from twin.terms import Role
 
 Pattern = Literal["24h_on", "three_team_8h", "four_team_8h", "two_12h"]
@@ -24,12 +37,28 @@ DEFAULT_TEAMS: dict[str, int] = {
     "two_12h": 2,
 }
 
+TimeOfDay = Annotated[float, Quantity("time of day", TIME_UNITS, "8 h", most=DAY_S)]
+
+
+def _answer(given: object) -> bool | float:
+    """An answer of the checklist; nothing is counted or measured below nothing."""
+    if isinstance(given, (int, float)) and 0 <= given < 1e12:
+        return given if isinstance(given, bool) else float(given)
+    raise ValueError("true, false or a number of at least 0 is expected")
+
+
+Answer = Annotated[
+    bool | float,
+    PlainValidator(_answer),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "number", "minimum": 0}]}),
+]
+
 
 class PersonSettings(Settings):
     """One person of the roster."""
 
     role: Role = param(Role.DUTY, "duty (at the desk and going out) or maintenance", "input")
-    team: int = param(1, "the team of the shift pattern, from 1", "input", least=1)
+    team: int = param(1, "the team of the shift pattern, from 1", "input", least=1, most=100)
     trained: bool = param(True, "trained before taking the post (4.5)", "input")
     training: Seconds = param("24 h", "training on the post in a year (4.5)", "input")
 
@@ -42,20 +71,24 @@ class RosterSettings(Settings):
         "shift pattern of the duty people: teams take turns, shift after shift",
         "input; working hours from Labour Law art. 36 (44 h a week on average)",
     )
-    teams: int | None = param(None, "teams that take turns; the pattern's own if absent", "input")
-    handover: Seconds = param(
+    teams: int | None = param(
+        None, "teams that take turns; the pattern's own if absent", "input", least=1, most=100
+    )
+    handover: TimeOfDay = param(
         "8 h", "time of day of the first handover", "assumption", vary="6 h to 9 h"
     )
-    duty: int = param(8, "duty people in all, spread over the teams in turn", "input", least=0)
-    maintenance: int = param(2, "maintenance people in all", "input", least=0)
-    maintenance_from: Seconds = param(
+    duty: int = param(
+        8, "duty people in all, spread over the teams in turn", "input", least=0, most=1000
+    )
+    maintenance: int = param(2, "maintenance people in all", "input", least=0, most=1000)
+    maintenance_from: TimeOfDay = param(
         "8 h", "maintenance day begins", "assumption", vary="7 h to 9 h"
     )
-    maintenance_until: Seconds = param(
+    maintenance_until: TimeOfDay = param(
         "18 h", "maintenance day ends", "assumption", vary="16 h to 20 h"
     )
     maintenance_on_days: int = param(
-        5, "days a maintenance person works in a week", "assumption", vary="5 to 6", least=1
+        5, "days a maintenance person works in a week", "assumption", vary="5 to 6", least=1, most=7
     )
     people: dict[str, PersonSettings] = Field(
         default_factory=dict,
@@ -70,9 +103,9 @@ class RosterSettings(Settings):
     break_length: Seconds = param(
         "30 min", "a break away from the desk", "assumption", vary="0 min to 60 min"
     )
-    break_every: Seconds = param(
-        "6 h", "time on duty between two breaks", "assumption", vary="4 h to 8 h"
-    )
+    break_every: Annotated[
+        float, Quantity("time", TIME_UNITS, "6 h", least=3600.0, most=YEAR_S)
+    ] = param("6 h", "time on duty between two breaks", "assumption", vary="4 h to 8 h")
 
     @property
     def shift_s(self) -> float:
@@ -135,6 +168,7 @@ class ResponseSettings(Settings):
         "assumption",
         vary="0.2 to 0.6",
         least=0,
+        most=3,
     )
     night_factor: float = param(
         1.33,
@@ -142,6 +176,7 @@ class ResponseSettings(Settings):
         "SJWEH 3737 (injury risk at night), as a sensitivity",
         vary="1.0 to 1.33",
         least=1,
+        most=100,
     )
     check: Seconds = param(
         "6 s",
@@ -159,7 +194,12 @@ class ResponseSettings(Settings):
         "40 s", "mean length of a verification call", "assumption", vary="25 s to 60 s"
     )
     call_cv: float = param(
-        0.6, "coefficient of variation of a call's length", "assumption", vary="0.3 to 1.0", least=0
+        0.6,
+        "coefficient of variation of a call's length",
+        "assumption",
+        vary="0.3 to 1.0",
+        least=0,
+        most=10,
     )
     decision_share: Share = param(
         "50 %",
@@ -242,14 +282,15 @@ class ResponseSettings(Settings):
         "assumption",
         vary="0 to 2",
         least=0,
+        most=1000,
     )
 
 
 class VehicleSettings(Settings):
     """What the people of the center travel with."""
 
-    vans: int = param(2, "vans, ordinary traffic", "input", least=0)
-    bikes: int = param(2, "electric bikes", "input", least=0)
+    vans: int = param(2, "vans, ordinary traffic", "input", least=0, most=1000)
+    bikes: int = param(2, "electric bikes", "input", least=0, most=1000)
     bike_speed: Speed = param(
         "20 km/h",
         "speed of a bike on the road's length",
@@ -292,7 +333,7 @@ class HelperSettings(Settings):
         "80 s", "turnout of the brigade", "NFPA 1710", vary="45 s to 120 s"
     )
     brigade_engines: int = param(
-        2, "engines of each brigade station", "assumption", vary="1 to 4", least=1
+        2, "engines of each brigade station", "assumption", vary="1 to 4", least=1, most=100
     )
 
 
@@ -329,17 +370,21 @@ class MaintenanceSettings(Settings):
     exchange_share: Share = param(
         "60 %", "repairs that need a spare device", "assumption", vary="30 % to 100 %"
     )
-    period: Seconds = param(
+    period: Annotated[
+        float, Quantity("time", TIME_UNITS, "2 year", least=30 * DAY_S, most=100 * YEAR_S)
+    ] = param(
         "2 year",
         "between two planned tests and cleanings of a device",
         "GB 29837 as quoted second-hand (8.1)",
         vary="1 year to 3 year",
     )
-    place: Metres = param(
-        "1 km",
-        "side of the squares whose venues one trip serves together",
-        "assumption",
-        vary="0.5 km to 3 km",
+    place: Annotated[float, Quantity("length", LENGTH_UNITS, "1 km", least=50.0, most=1000e3)] = (
+        param(
+            "1 km",
+            "side of the squares whose venues one trip serves together",
+            "assumption",
+            vary="0.5 km to 3 km",
+        )
     )
     trip_length: Seconds = param(
         "3 h", "a trip takes no more work than this", "assumption", vary="1 h to 6 h"
@@ -378,8 +423,10 @@ class SpareSettings(Settings):
 class CenterSettings(Settings):
     """One service center."""
 
-    lon: float | None = param(None, "longitude, WGS-84; the network's middle if absent", "input")
-    lat: float | None = param(None, "latitude, WGS-84", "input")
+    lon: float | None = param(
+        None, "longitude, WGS-84; the network's middle if absent", "input", least=-180, most=180
+    )
+    lat: float | None = param(None, "latitude, WGS-84", "input", least=-90, most=90)
     area: str | None = param(
         None,
         "GeoJSON file of its area; else the district, or the part of it nearest to this center",
@@ -394,7 +441,7 @@ class CenterSettings(Settings):
     helpers: HelperSettings = Field(default_factory=HelperSettings)
     maintenance: MaintenanceSettings = Field(default_factory=MaintenanceSettings)
     spares: SpareSettings = Field(default_factory=SpareSettings)
-    checklist: dict[str, bool | float] = Field(
+    checklist: dict[str, Answer] = Field(
         default_factory=dict,
         description="facts that no simulation yields, by item of the checklist (5.1.3 to 11.3)",
     )
@@ -408,10 +455,40 @@ class CenterSettings(Settings):
         "assumption",
         vary="0 to 6",
         least=0,
+        most=1000,
     )
     renewal: Share = param(
         "93 %", "contracts renewed at their end (D.1)", "assumption", vary="80 % to 100 %"
     )
+
+    @field_validator("lat", mode="before")
+    @classmethod
+    def _swapped(cls, lat: object) -> object:
+        if isinstance(lat, (int, float)) and 90 < abs(lat) <= 180:
+            raise ValueError("a latitude from -90 to 90 is expected; are lon and lat swapped?")
+        return lat
+
+    @field_validator("wind")
+    @classmethod
+    def _rose(cls, wind: dict[str, float]) -> dict[str, float]:
+        sectors: dict[float, str] = {}
+        for name in wind:
+            try:
+                degrees = float(name)
+            except ValueError:
+                degrees = math.nan
+            if not 0 <= degrees < 360:
+                raise ValueError(
+                    f'"{name}" is no sector of the wind rose; write the degrees that the wind '
+                    "comes from, from 0 to below 360"
+                )
+            if degrees in sectors:
+                raise ValueError(f'"{sectors[degrees]}" and "{name}" are the same sector')
+            sectors[degrees] = name
+        total = sum(wind.values())
+        if wind and abs(total - 1.0) > 1e-3:  # tables of climate data are rounded
+            raise ValueError(f"the shares of the wind add up to {100 * total:g} %, not 100 %")
+        return wind
 
     @model_validator(mode="after")
     def _consistent(self) -> CenterSettings:

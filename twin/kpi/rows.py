@@ -22,6 +22,8 @@ Mask = NDArray[np.bool_]
 GRAIN_US = 1
 """Times are rounded to 1 us, so a duration may be 1 us off: this much is no delay."""
 
+_LONGEST_S = 200 * 366 * 86400.0  # no period is longer; a number beyond it is a slip
+
 
 @dataclass(frozen=True)
 class Period:
@@ -72,7 +74,8 @@ def period_of(rows: Rows) -> Period:
     Raises
     ------
     LogError
-        For a time zone that is not known, or a period without length.
+        For a time zone that is not known, a period without length, or rows that do not fit it: a
+        log that breaks off, one whose ends contradict each other, rows outside.
     """
     log = rows.log
     start, end, zone = int(log.time[0]), int(log.time[-1]), "UTC"
@@ -80,13 +83,38 @@ def period_of(rows: Rows) -> Period:
     if len(opening):
         row = opening[0]
         start, zone = int(log.time[row]), rows.text(row) or "UTC"
-        if np.isfinite(log.value[row]):
-            end = start + round(float(log.value[row]) * MICROSECONDS)
+        length = float(log.value[row])
+        if 0 < length < _LONGEST_S:
+            end = start + round(length * MICROSECONDS)
+        elif not np.isnan(length):
+            raise LogError(
+                f"the log's period_start row says that the period has {length:g} s; more than "
+                "nothing and less than 200 years are expected"
+            )
     if len(closing):
-        end = int(log.time[closing[-1]])
+        closed = int(log.time[closing[-1]])
+        if len(opening) and np.isfinite(log.value[opening[0]]) and abs(closed - end) > MICROSECONDS:
+            raise LogError(
+                f"the log's period_end is at {_shown(closed)}, but by its period_start the period "
+                f"ends at {_shown(end)}; are its times in microseconds?"
+            )
+        end = closed
+    elif int(log.time[-1]) < end:
+        raise LogError(
+            f"the log breaks off: its period ends at {_shown(end)}, but its last row is at "
+            f"{_shown(int(log.time[-1]))} and there is no period_end; give the whole log, or "
+            "close it with a period_end row and the length that it covers in period_start"
+        )
+    for time, side in ((int(log.time[0]), "first"), (int(log.time[-1]), "last")):
+        if not start - GRAIN_US <= time <= end + GRAIN_US:
+            raise LogError(
+                f"the log's {side} row, at {_shown(time)}, lies outside its period from "
+                f"{_shown(start)} to {_shown(end)}; leave out such rows, or correct period_start "
+                "and period_end"
+            )
     try:
         ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise LogError(
             f'the log\'s period_start row names the time zone "{zone}", which is not known; '
             'an IANA name is expected, for example "Asia/Shanghai"'
@@ -100,6 +128,10 @@ def period_of(rows: Rows) -> Period:
         at = datetime(year, month, 1, tzinfo=ZoneInfo(zone))
         edges.append(min(end, int(at.timestamp()) * MICROSECONDS))
     return Period(start, end, zone, np.array(edges, np.int64), tuple(months))
+
+
+def _shown(time_us: int) -> str:
+    return f"{_local(time_us, 'UTC'):%Y-%m-%d %H:%M:%S} UTC"
 
 
 class Rows:

@@ -34,7 +34,7 @@ class StaffingKpis:
     Attributes
     ----------
     people : everybody registered.
-    stated : whether the log has any duty row.
+    stated : whether the log has any duty row (somebody on duty, or missing there).
     least_on_duty : the least number of duty people on duty at any time.
     seconds_by_number : time with so many duty people on duty: ``seconds_by_number[1]`` is the time
         with exactly one; the last entry holds that number and more.
@@ -109,7 +109,7 @@ def staffing_kpis(rows: Rows) -> StaffingKpis:
         hours[log.subject.words[code]] = float(seconds) / 3600.0 / weeks
     absent = rows.at(Kind.ABSENT)
     months = len(period.months)
-    stated = len(on) > 0
+    stated = len(on) + len(absent) > 0
     return StaffingKpis(
         people=_people(rows),
         stated=stated,

@@ -59,6 +59,7 @@ class LatencySettings(Settings):
         "assumption; the thesis gives means and a tail to 100 s",
         vary="1 to 3",
         least=0.0,
+        most=10,
     )
     most: PositiveTime = param("100 s", "longest latency", "end of the tail in the same thesis")
 
@@ -93,6 +94,7 @@ class NbiotSettings(Settings):
         "assumption; GB/T 26875.3 has 3",
         vary="1 to 5",
         least=1,
+        most=20,
     )
     answer_wait: PositiveTime = param(
         "5 s", "wait for an answer before an alarm telegram is resent", "Meokon V3.0 description"
@@ -104,7 +106,12 @@ class NbiotSettings(Settings):
         vary="6 s to 49.7 s",
     )
     points_per_cell: int = param(
-        1000, "NB-IoT devices of the center in one cell", "assumption", vary="200 to 5000", least=1
+        1000,
+        "NB-IoT devices of the center in one cell",
+        "assumption",
+        vary="200 to 5000",
+        least=1,
+        most=1_000_000,
     )
     cell_outages: Rate = param(
         "0.5 /year", "outages of a cell", "assumption", vary="0.1 /year to 4 /year"
@@ -117,23 +124,31 @@ class NbiotSettings(Settings):
 class Rs485Settings(Settings):
     """An RS485 bus with Modbus RTU slaves, polled by its host."""
 
-    baud: int = param(9600, "bit rate", "common practice with 8N1 devices", least=300)
+    baud: int = param(
+        9600, "bit rate", "common practice with 8N1 devices", least=300, most=10_000_000
+    )
     bits_per_character: int = param(
         10,
         "bits per character on the line",
         "8N1, common practice; 11 by Modbus over serial line V1.02",
         vary="10 or 11",
         least=10,
+        most=12,
     )
     registers: int = param(
-        10, "registers read from a slave in one poll", "assumption", vary="10 to 125", least=1
+        10,
+        "registers read from a slave in one poll",
+        "assumption",
+        vary="10 to 125",
+        least=1,
+        most=125,
     )
     answer: Seconds = param("50 ms", "a slave's answer time", "assumption", vary="10 ms to 200 ms")
     timeout: PositiveTime = param(
         "1 s", "wait for a slave that does not answer", "assumption", vary="0.2 s to 3 s"
     )
     tries: int = param(
-        3, "polls of a silent slave in one cycle", "assumption", vary="1 to 5", least=1
+        3, "polls of a silent slave in one cycle", "assumption", vary="1 to 5", least=1, most=20
     )
 
 
@@ -144,7 +159,12 @@ class UplinkSettings(Settings):
         "1 s", "mean time of a frame to the vendor", "assumption", vary="0.2 s to 5 s"
     )
     latency_cv: float = param(
-        1.0, "its coefficient of variation (lognormal)", "assumption", vary="0.5 to 2", least=0.0
+        1.0,
+        "its coefficient of variation (lognormal)",
+        "assumption",
+        vary="0.5 to 2",
+        least=0.0,
+        most=10,
     )
     delivery: DeliveryRatio = param(
         "99.5 %", "share of single frames that arrive", "assumption", vary="95 % to 99.99 %"
@@ -152,7 +172,7 @@ class UplinkSettings(Settings):
     timeout: PositiveTime = param(
         "10 s", "wait for the answer to a frame", "GB/T 26875.3: at most 10 s", vary="2 s to 10 s"
     )
-    tries: int = param(3, "transmissions of a frame", "GB/T 26875.3: 3 times", least=1)
+    tries: int = param(3, "transmissions of a frame", "GB/T 26875.3: 3 times", least=1, most=20)
     outages: Rate = param(
         "1 /year", "outages of one gateway's uplink", "assumption", vary="0.1 /year to 6 /year"
     )
@@ -165,7 +185,7 @@ class PowerSettings(Settings):
     """The mains supply (table A.1 item 1) and what bridges a cut of it."""
 
     points_per_feeder: int = param(
-        500, "points on one feeder", "assumption", vary="100 to 2000", least=1
+        500, "points on one feeder", "assumption", vary="100 to 2000", least=1, most=1_000_000
     )
     cuts: Rate = param(
         "2.5 /year",

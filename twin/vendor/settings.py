@@ -42,6 +42,7 @@ class VendorSettings(Settings):
         "assumption",
         vary="1 to 3",
         least=1,
+        most=100,
     )
     grace: Seconds = param(
         "10 min", "how late a heartbeat may be", "assumption", vary="0 min to 60 min"

@@ -8,9 +8,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, field_validator
 
-from twin.quantity import Metres, Rate, Seconds, Settings, Share, param
+from twin.quantity import (
+    RATE_UNITS,
+    YEAR_S,
+    Metres,
+    Quantity,
+    Seconds,
+    Settings,
+    Share,
+    param,
+)
 from twin.venues.kinds import VENUE_KIND_NAMES, VENUE_KINDS
 
+FireRate = Annotated[float, Quantity("rate", RATE_UNITS, "0.03 /year", most=100 / YEAR_S)]
 _ANSWER = dict.fromkeys(VENUE_KIND_NAMES, "75 %")
 _FIRES = {name: f"{kind.fires_per_year!r} /year" for name, kind in VENUE_KINDS.items()}
 
@@ -33,6 +43,7 @@ class VenueSettings(Settings):
         "assumption",
         vary="500 to 20000",
         least=1,
+        most=1_000_000,
     )
     mix: dict[str, Share] = param(
         {
@@ -68,6 +79,7 @@ class VenueSettings(Settings):
         "DB3211/T 1066-2023, 9.3: at least 5",
         vary="1 to 10",
         least=0,
+        most=100,
     )
     answer: Annotated[dict[str, Share], _over(_ANSWER)] = param(
         _ANSWER,
@@ -84,7 +96,7 @@ class VenueSettings(Settings):
         "assumption (document 000)",
         vary="0 % to 50 %",
     )
-    fires: Annotated[dict[str, Rate], _over(_FIRES)] = param(
+    fires: Annotated[dict[str, FireRate], _over(_FIRES)] = param(
         _FIRES,
         "incipient fires per venue, by venue kind",
         "dwellings: NFRA 2024, 6.25e-4 per household-year; the others assumption",
