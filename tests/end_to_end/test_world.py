@@ -59,11 +59,6 @@ DETECTOR = {
 }
 
 
-def defect(what: str) -> pytest.MarkDecorator:
-    """Marks a test that fails because of a known defect; it says so when the defect is gone."""
-    return pytest.mark.xfail(strict=True, reason=what)
-
-
 def hard(**changes: Any) -> Scenario:
     """The hard scenario, with changes."""
     devices = {"smoke_alarm": DETECTOR, "gas_detector": DETECTOR}
@@ -231,13 +226,10 @@ def test_a_person_is_at_one_scene_at_a_time(rows: list[Row]) -> None:
 # -- devices --------------------------------------------------------------------------------------
 
 
-SAME_PULL = defect("aftermath._states: one pull ends a flag and begins the next, in wrong order")
-
-
 @pytest.mark.parametrize(
     ("begin", "end"),
     [
-        pytest.param(Kind.OFFLINE, Kind.ONLINE, marks=SAME_PULL),
+        (Kind.OFFLINE, Kind.ONLINE),
         (Kind.FAULT, Kind.FAULT_CLEARED),
         (Kind.DISABLED, Kind.ENABLED),
         (Kind.CELL_DOWN, Kind.CELL_UP),
@@ -249,7 +241,6 @@ def test_states_begin_and_end_in_turn(rows: list[Row], begin: Kind, end: Kind) -
     assert alternate(rows, begin, end, lambda r: (r.subject, r.view)) == []
 
 
-@SAME_PULL
 def test_states_begin_and_end_in_turn_where_only_pulls_bring_them() -> None:
     # Flags that end and begin between two pulls: the platform never sees the gap.
     vendors = {"one": {"heartbeat": "1 h", "push_loss": "90 %", "pull_period": "24 h"}}
@@ -415,7 +406,7 @@ def plain(rows: list[Row]) -> list[tuple[Any, ...]]:
     "changes",
     [
         {"devices": {"smoke_alarm": DETECTOR,
-                     "gas_detector": DETECTOR | {"nuisance_factor": 3000}}},
+                     "gas_detector": DETECTOR | {"nuisance_factor": 1000}}},
         {"devices": {"smoke_alarm": DETECTOR, "gas_detector": DETECTOR,
                      "water_level_sensor": {"low_level_per_year": 50.0}}},
         {"vendors": {"one": {"share": "30 %"}, "three": {"share": "70 %", "heartbeat": "6 h"}}},
@@ -439,7 +430,6 @@ def test_what_a_change_does_not_touch_keeps_its_luck(
     assert len(one ^ other) < 0.1 * len(one)
 
 
-@defect("Nuisance.sample reports contamination without its gain, _Run._avoided takes it as 1")
 def test_cleaning_prevents_nothing_where_dirt_causes_nothing() -> None:
     detector = DETECTOR | {"contamination_gain": 0.0}
     devices = {"smoke_alarm": detector, "gas_detector": detector}
@@ -454,7 +444,6 @@ def test_cleaning_prevents_nothing_where_dirt_causes_nothing() -> None:
     ] == []  # fmt: skip
 
 
-@defect("offline tickets end by themselves only when somebody would go, or when the run ends")
 def test_a_longer_run_begins_like_a_shorter_one(rows: list[Row]) -> None:
     start = rows[0].time
     until = start + 10 * DAY_US - 1

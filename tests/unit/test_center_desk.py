@@ -171,7 +171,6 @@ def test_an_alarm_gets_another_writer_when_the_one_it_took_goes_home(
     assert log == [("c", 30)]
 
 
-@pytest.mark.xfail(strict=True, reason="Desk.leave: the alarm that waits is not counted again")
 def test_a_record_gives_way_though_another_writer_leaves_at_the_same_time(
     env: simpy.Environment,
 ) -> None:
@@ -197,7 +196,6 @@ def test_a_record_gives_way_though_another_writer_leaves_at_the_same_time(
     assert log == [("a", 30)]
 
 
-@pytest.mark.xfail(strict=True, reason="Desk.work: preemptible only once its process has run")
 def test_a_record_that_has_just_been_handed_over_gives_way_too(env: simpy.Environment) -> None:
     # The operator is released and the record takes over, and an alarm comes in the same moment.
     desk = Desk(env)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from math import inf, isnan
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.center.maintenance import NewTicket
+from twin.center.maintenance import BackOnline, NewTicket
 from twin.terms import Ticket
 from twin.world.condition import LOW_BATTERY_RESERVE_S, Change, Changes, Condition
 
@@ -62,6 +62,7 @@ def test_a_reported_fault_is_dead_and_online_until_repaired() -> None:
     assert of.hears(0, 9.0) == ""
     assert of.hears(0, 10.0) == "dead"
     assert list(of.due(20.0)) == [NewTicket(12.0, 0, Ticket.FAULT)]
+    assert of.fault_reports == [(0, 12.0, 10.0, "fault")]
     assert of.broken(0)
     of.restore(0, 30.0, battery=False, exchanged=False)
     assert spans(of) == {"dead": [(10.0, 30.0)], "cut": []}
@@ -78,9 +79,10 @@ def test_what_happens_to_a_dead_device_is_thinned_out() -> None:
         (Change.LOW_BATTERY, 18.0, 19.0, inf, inf),
         (Change.FAULT, 40.0, 41.0, inf, inf),
     )
-    assert [t.received for t in of.due(30.0)] == [12.0]
+    assert list(of.due(30.0)) == [NewTicket(12.0, 0, Ticket.FAULT)]
     of.restore(0, 30.0, battery=False, exchanged=False)
-    assert [t.received for t in of.due(100.0)] == [41.0]
+    assert list(of.due(100.0)) == [NewTicket(41.0, 0, Ticket.FAULT)]
+    assert [report[1:3] for report in of.fault_reports] == [(12.0, 10.0), (41.0, 40.0)]
     assert spans(of) == {"dead": [(10.0, 30.0), (40.0, inf)], "cut": []}
 
 
@@ -88,18 +90,19 @@ def test_a_loss_of_coverage_heals_by_itself_and_the_platform_sees_it_later() -> 
     of = condition((Change.CUT_OFF, 10.0, 15.0, 50.0, 58.0))
     assert of.hears(0, 20.0) == "offline"
     assert list(of.due(20.0)) == [NewTicket(15.0, 0, Ticket.OFFLINE)]
-    assert isnan(of.healed_at(0, Ticket.OFFLINE, 49.0))
-    assert isnan(of.healed_at(0, Ticket.OFFLINE, 57.0))
-    assert of.healed_at(0, Ticket.OFFLINE, 60.0) == 58.0
-    assert isnan(of.healed_at(0, Ticket.FAULT, 60.0))
+    assert of.broken(0)
+    assert list(of.due(49.0)) == []
+    assert list(of.due(57.0)) == []
+    assert not of.broken(0)
+    assert list(of.due(60.0)) == [BackOnline(58.0, 0)]
+    assert list(of.due(1000.0)) == []
     assert of.hears(0, 55.0) == ""
     assert spans(of) == {"dead": [], "cut": [(10.0, 50.0)]}
 
 
 def test_a_flag_that_nobody_looked_at_still_gets_its_ticket() -> None:
     of = condition((Change.CUT_OFF, 10.0, 15.0, 50.0, 58.0))
-    assert list(of.due(100.0)) == [NewTicket(15.0, 0, Ticket.OFFLINE)]
-    assert of.healed_at(0, Ticket.OFFLINE, 100.0) == 58.0
+    assert list(of.due(100.0)) == [NewTicket(15.0, 0, Ticket.OFFLINE), BackOnline(58.0, 0)]
 
 
 def test_an_outage_too_short_for_a_flag_leaves_no_ticket() -> None:
@@ -109,19 +112,18 @@ def test_an_outage_too_short_for_a_flag_leaves_no_ticket() -> None:
 
 def test_a_visit_ends_a_loss_of_coverage_before_it_heals() -> None:
     of = condition((Change.CUT_OFF, 10.0, 15.0, 50.0, 58.0))
-    list(of.due(20.0))
+    assert list(of.due(20.0)) == [NewTicket(15.0, 0, Ticket.OFFLINE)]
     of.restore(0, 30.0, battery=False, exchanged=False)
-    assert of.healed_at(0, Ticket.OFFLINE, 40.0) == 30.0 + SEEN_AFTER
-    of.advance(100.0)
+    assert list(of.due(100.0)) == []  # whoever was there has closed the ticket
     assert spans(of) == {"dead": [], "cut": [(10.0, 30.0)]}
 
 
 def test_a_silent_device_is_dead_and_offline_until_somebody_comes() -> None:
     of = condition((Change.DEAD, 10.0, 15.0, inf, inf))
     assert list(of.due(20.0)) == [NewTicket(10.0 + FLAG_AFTER, 0, Ticket.OFFLINE)]
-    assert isnan(of.healed_at(0, Ticket.OFFLINE, 1e6))
-    of.restore(0, 30.0, battery=False, exchanged=True)
-    assert spans(of) == {"dead": [(10.0, 30.0)], "cut": [(10.0, 30.0)]}
+    assert list(of.due(1e6)) == []
+    of.restore(0, 1e6, battery=False, exchanged=True)
+    assert spans(of) == {"dead": [(10.0, 1e6)], "cut": [(10.0, 1e6)]}
 
 
 def test_a_device_that_dies_out_of_coverage_stays_silent_when_coverage_returns() -> None:
@@ -129,22 +131,23 @@ def test_a_device_that_dies_out_of_coverage_stays_silent_when_coverage_returns()
         (Change.CUT_OFF, 10.0, inf, 50.0, inf),  # too short for a flag
         (Change.DEAD, 20.0, 25.0, inf, inf),
     )
-    assert [t.ticket for t in of.due(1000.0)] == [Ticket.OFFLINE]
-    assert isnan(of.healed_at(0, Ticket.OFFLINE, 1000.0))
+    assert list(of.due(1000.0)) == [NewTicket(10.0 + FLAG_AFTER, 0, Ticket.OFFLINE)]
     assert spans(of)["cut"][-1][1] == inf
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Condition._happens: BATTERY_EMPTY is dropped for a faulty device"
-)
 def test_a_battery_that_runs_out_in_a_faulty_device_takes_it_offline() -> None:
     low = 10 * DAY
     of = condition(
         (Change.LOW_BATTERY, low, low + 1.0, inf, inf),
         (Change.FAULT, low + DAY, inf, inf, inf),  # its report is lost
     )
-    of.advance(PERIOD)
-    assert spans(of)["cut"] == [(low + LOW_BATTERY_RESERVE_S, inf)]
+    empty = low + LOW_BATTERY_RESERVE_S
+    assert list(of.due(PERIOD)) == [
+        NewTicket(low + 1.0, 0, Ticket.BATTERY), NewTicket(empty + FLAG_AFTER, 0, Ticket.OFFLINE)
+    ]  # fmt: skip
+    assert spans(of) == {"dead": [(low + DAY, inf)], "cut": [(empty, inf)]}
+    assert of.needs_battery(0)
+    assert of.fault_reports == []
 
 
 def test_an_empty_battery_silences_the_device_30_days_after_the_warning() -> None:
@@ -186,8 +189,8 @@ def test_a_false_flag_is_no_outage_and_ends_by_itself_or_by_a_visit() -> None:
     assert list(of.due(20.0)) == [NewTicket(10.0, 0, Ticket.OFFLINE)]
     assert of.hears(0, 20.0) == ""
     assert not of.broken(0)
-    assert isnan(of.healed_at(0, Ticket.OFFLINE, 69.0))
-    assert of.healed_at(0, Ticket.OFFLINE, 70.0) == 70.0
+    assert list(of.due(69.0)) == []
+    assert list(of.due(70.0)) == [BackOnline(70.0, 0)]
     visited = condition((Change.FALSE_FLAG, 10.0, 10.0, 70.0, inf))
     list(visited.due(20.0))
     visited.restore(0, 30.0, battery=False, exchanged=False)
@@ -200,9 +203,6 @@ def test_a_planned_test_is_due_though_the_device_is_dead() -> None:
     assert list(of.due(30.0)) == [NewTicket(20.0, 0, Ticket.PERIODIC)]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Condition._holds: a repair of the first device drops the venue's plan"
-)
 def test_a_planned_test_of_a_venue_is_due_though_its_first_device_was_repaired_just_then() -> None:
     # Planned work is entered for a venue's first point on behalf of all of them.
     of = condition((Change.FAULT, 10.0, 12.0, inf, inf), (Change.PERIODIC, 20.0, 20.0, inf, inf))
@@ -237,13 +237,14 @@ def test_times_down_are_disjoint_and_every_silence_is_one(
                     np.array([until + 60.0]))  # fmt: skip
         changes.add(what, what.name, *one)
     of = build(changes, 3)
-    opened: list[NewTicket] = []
+    news: list[NewTicket | BackOnline] = []
     for device, day, battery, exchanged in sorted(visits, key=lambda v: v[1]):
-        opened += of.due(day * DAY + 1.0)
+        news += of.due(day * DAY + 1.0)
         of.restore(device, day * DAY + 1.0, battery=battery, exchanged=exchanged)
         assert not of.broken(device)
         assert of.hears(device, day * DAY + 1.0) == ""
-    opened += of.due(PERIOD)
+    news += of.due(PERIOD)
+    opened = [n for n in news if isinstance(n, NewTicket)]
     found = of.spans()
     for dead in (True, False):
         for device in range(3):
@@ -259,8 +260,9 @@ def test_times_down_are_disjoint_and_every_silence_is_one(
             assert all(a[1] <= b[0] for a, b in pairwise(mine))
             lasting = of.dead_since[device] if dead else of.cut_since[device]
             assert (mine[-1][1] == inf if mine else False) is (lasting < inf)
-    for ticket in opened:
-        assert 0.0 <= ticket.received <= PERIOD
+    times = [n.received if isinstance(n, NewTicket) else n.at for n in news]
+    assert times == sorted(times)
+    assert all(0.0 <= time <= PERIOD for time in times)
     # Whatever lasts to the end and could be known has its ticket.
     for device in range(3):
         since = of.cut_since[device]
@@ -277,8 +279,9 @@ def test_looking_more_often_changes_nothing(steps: list[float]) -> None:
         (Change.CUT_OFF, 10.0, 15.0, 50.0, 58.0),
         (Change.DEAD, 100.0, 105.0, inf, inf),
     )
-    tickets = [t for now in steps for t in of.due(now)]
-    assert tickets == [
-        NewTicket(15.0, 0, Ticket.OFFLINE), NewTicket(105.0, 0, Ticket.OFFLINE)
+    news = [n for now in steps for n in of.due(now)]
+    assert news == [
+        NewTicket(15.0, 0, Ticket.OFFLINE), BackOnline(58.0, 0),
+        NewTicket(105.0, 0, Ticket.OFFLINE),
     ]  # fmt: skip
     assert spans(of) == {"dead": [(100.0, inf)], "cut": [(10.0, 50.0), (100.0, inf)]}
