@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from twin.roads.geojson import read_geojson
 from twin.roads.network import RoadNetwork
 
 if TYPE_CHECKING:
@@ -54,31 +54,24 @@ def read_area(file: str, network: RoadNetwork) -> Polygon | MultiPolygon:
         or is not in degrees.
     """
     import numpy as np
-    from shapely import get_coordinates, is_valid_reason, transform, union_all
+    from shapely import get_parts, is_valid_reason, transform, union_all
     from shapely.geometry import shape
 
     path = Path(file)
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        features = data["features"] if data["type"] == "FeatureCollection" else [data]
-        shapes = [shape(f.get("geometry", f)) for f in features]
-    except FileNotFoundError as error:
-        raise ValueError(f"{path}: no such file; a center's area is a GeoJSON file") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: not a GeoJSON file of the area ({error})") from error
-    polygons = [s for s in shapes if s.geom_type in ("Polygon", "MultiPolygon") and not s.is_empty]
+    polygons = []
+    for feature in read_geojson(path):
+        if not str(feature.geometry["type"]).endswith("Polygon"):
+            continue
+        for number, polygon in enumerate(get_parts(shape(feature.geometry)), 1):
+            if not polygon.is_valid or polygon.area == 0:
+                why = "it has no area" if polygon.is_valid else is_valid_reason(polygon)
+                raise ValueError(
+                    f"{path}, feature {feature.number}, polygon {number}: not a simple polygon "
+                    f"({why}); draw its outline without crossing itself"
+                )
+            polygons.append(polygon)
     if not polygons:
         raise ValueError(f"{path}: no polygon in the file; an area is one or more polygons")
-    for number, polygon in enumerate(polygons, 1):
-        if not polygon.is_valid:
-            raise ValueError(
-                f"{path}: polygon {number} is not a simple one ({is_valid_reason(polygon)}); draw "
-                "its outline without crossing itself"
-            )
-        if not (np.abs(get_coordinates(polygon)) <= (180.0, 90.0)).all():
-            raise ValueError(
-                f"{path}: polygon {number} is not in degrees; save it in WGS-84 (longitude first)"
-            )
     area: Polygon | MultiPolygon = transform(
         union_all(polygons), lambda c: np.stack(network.project(c[:, 0], c[:, 1]), axis=1)
     )

@@ -212,6 +212,7 @@ def build_network(raw: RawMap, settings: RoadSettings) -> RoadNetwork:
         raise ValueError(f"{raw.source}: no drivable road left: {why}")
 
     n = len(raw.lon)
+    _check_degrees(raw)
     ordinary = ~against
     graph = csr_array(
         (np.ones(int(ordinary.sum())), (start[ordinary], end[ordinary])), shape=(n, n)
@@ -273,6 +274,17 @@ def build_network(raw: RawMap, settings: RoadSettings) -> RoadNetwork:
         name=raw.name,
         source=raw.source,
     )
+
+
+def _check_degrees(raw: RawMap) -> None:
+    lon, lat = np.asarray(raw.lon, float), np.asarray(raw.lat, float)
+    wrong = np.flatnonzero(~((np.abs(lon) <= 180.0) & (np.abs(lat) <= 90.0)))
+    if len(wrong):
+        i = int(wrong[0])
+        raise ValueError(
+            f"{raw.source}: {len(wrong)} of {len(lon)} nodes are not on the earth, the first at "
+            f"lon {lon[i]:g}, lat {lat[i]:g}; degrees are expected (WGS-84)"
+        )
 
 
 def _used(raw: RawMap, way: NDArray[np.int64]) -> list[tuple[int, tuple[list[int], Tags]]]:

@@ -6,14 +6,14 @@ Every reader returns a :class:`~twin.roads.build.RawMap`; what becomes of it is 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from twin.roads.build import RawMap, build_network
+from twin.roads.geojson import read_geojson
 from twin.roads.network import RoadNetwork
 from twin.roads.settings import RoadSettings
 
@@ -54,11 +54,14 @@ def load_roads(settings: RoadSettings) -> RoadNetwork:
 
 
 def _read_file(path: Path) -> RawMap:
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; roads.file has to be a map file")
     if not path.is_file():
         raise ValueError(f"{path}: no such file; roads.file has to be a map file")
-    if path.suffix == ".graphml":
+    name = path.name.lower()
+    if name.endswith(".graphml"):
         return read_graphml(path)
-    if path.name.endswith((".osm", ".osm.gz", ".osm.bz2", ".pbf")):
+    if name.endswith((".osm", ".osm.gz", ".osm.bz2", ".pbf")):
         return read_osm(path)
     raise ValueError(
         f"{path}: not a kind of map file; .osm.pbf, .osm, .osm.gz and .graphml can be read"
@@ -82,9 +85,11 @@ def read_osm(path: Path) -> RawMap:
     lat: list[float] = []
     raw = RawMap(path.name, str(path), lon, lat)
     signals: list[int] = []
+    # by its name in small letters: osmium knows no ".OSM.PBF"
+    file = osmium.io.File(str(path), path.name.lower().partition(".")[2])
     keys = osmium.filter.KeyFilter("highway", *_PLACE_KEYS)
     try:
-        for item in osmium.FileProcessor(str(path)).with_locations().with_filter(keys):
+        for item in osmium.FileProcessor(file).with_locations().with_filter(keys):
             if isinstance(item, osmium.osm.Node):
                 tags = dict(item.tags)
                 if tags.get("highway") == "traffic_signals":
@@ -158,6 +163,8 @@ def _from_graph(graph: Any, name: str, source: str) -> RawMap:
 
     raw = RawMap(name, source, lon, lat)
     for key, data in graph.nodes(data=True):
+        if not {"x", "y"} <= data.keys():
+            raise ValueError(f"{source}: node {key} has no coordinates x and y; save it with osmnx")
         place = node(key, data["x"], data["y"])
         if data.get("highway") == "traffic_signals":
             raw.signals.append(place)
@@ -229,30 +236,20 @@ def read_hazards(path: Path) -> list[tuple[dict[str, str], Any]]:
     ValueError
         If the file is missing, is no GeoJSON, or a feature has no known kind or geometry.
     """
-    try:
-        features = json.loads(path.read_text("utf-8"))["features"]
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror}); see hazards_file") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a GeoJSON feature collection ({error})") from error
     places = []
-    for number, feature in enumerate(features, 1):
-        where = f"{path}: feature {number}"
-        try:
-            properties = feature.get("properties") or {}
-            outlines = list(_outlines(feature["geometry"]))
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise ValueError(f"{where}: no point or polygon ({error!r})") from error
-        if properties.get("kind") not in _HAZARDS:
+    for feature in read_geojson(path):
+        kind = feature.properties.get("kind")
+        if not isinstance(kind, str) or kind not in _HAZARDS:
             raise ValueError(
-                f"{where}: kind is {properties.get('kind')!r}; write one of {', '.join(_HAZARDS)}"
+                f"{path}: feature {feature.number}: kind is {str(kind)[:60]!r}; write one of "
+                f"{', '.join(_HAZARDS)}"
             )
-        tags = _HAZARDS[properties["kind"]] | {"name": str(properties.get("name") or "")}
-        places += [(tags, outline) for outline in outlines]
+        tags = _HAZARDS[kind] | {"name": str(feature.properties.get("name") or "")}
+        places += [(tags, outline) for outline in _outlines(feature.geometry)]
     return places
 
 
-def _outlines(geometry: dict[str, Any]) -> Iterator[Any]:
+def _outlines(geometry: Mapping[str, Any]) -> Iterator[Any]:
     """Corners in degrees of each point, line or outer ring of a GeoJSON geometry."""
     kind, positions = geometry["type"], geometry["coordinates"]
     if kind.startswith("Multi"):
@@ -263,9 +260,4 @@ def _outlines(geometry: dict[str, Any]) -> Iterator[Any]:
         positions = positions[0]
     elif kind == "Point":
         positions = [positions]
-    elif kind != "LineString":
-        raise ValueError(f"a {kind} cannot be used")
-    corners = np.array([position[:2] for position in positions], float)
-    if not np.isfinite(corners).all() or np.abs(corners).max(axis=0)[1] > 90.0:
-        raise ValueError("coordinates are no degrees of longitude and latitude")
-    yield corners
+    yield np.array([position[:2] for position in positions], float)

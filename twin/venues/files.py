@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devices.kinds import KINDS
+from twin.roads.geojson import read_geojson
 from twin.venues.kinds import VENUE_KIND_NAMES
 from twin.venues.settings import VenueSettings
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 POINT_KINDS = tuple(name for name, kind in KINDS.items() if kind.is_point)
 """Device kinds that a file may count; gateways follow from the RS485 devices."""
+
+
+_COLUMNS = frozenset({"id", "lon", "lat", "kind", "responsible", *KINDS})
+"""Columns that are read; capitals are accepted."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ def read_venues(settings: VenueSettings, network: RoadNetwork) -> VenueList:
         what it should be, an unknown kind, a venue outside the road network.
     """
     path = Path(settings.file or "")
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; a file of venues ends in .csv or .geojson")
     if path.suffix.lower() == ".csv":
         columns, rows = _csv_rows(path)
     elif path.suffix.lower() in (".geojson", ".json"):
@@ -88,6 +94,11 @@ def read_venues(settings: VenueSettings, network: RoadNetwork) -> VenueList:
         lat.append(north)
         responsible.append(_count(where, row, "responsible", settings.responsible))
         counts.append([_count(where, row, c, 0) if c in counted else 0 for c in POINT_KINDS])
+    if counted and not np.any(counts):
+        raise ValueError(
+            f"{path}: counts no device at all, so there would be nothing to watch; fill the "
+            f"columns {', '.join(counted)}, or leave them out to have devices drawn"
+        )
     x, y = _metres(settings, network, np.array(lon), np.array(lat))
     _check_reach(path, settings, network, ids, [p for p, _ in rows], x, y)
     return VenueList(
@@ -113,10 +124,14 @@ def _text(path: Path) -> str:
 
 
 def _csv_rows(path: Path) -> tuple[list[str], list[Row]]:
-    reader = csv.DictReader(io.StringIO(_text(path)), skipinitialspace=True)
-    columns = [(name or "").strip() for name in reader.fieldnames or []]
-    reader.fieldnames = columns
-    return columns, [(f"row {reader.line_num}", row) for row in _filled(reader)]
+    reader = csv.DictReader(io.StringIO(_text(path)), skipinitialspace=True, strict=True)
+    try:
+        columns = [(name or "").strip() for name in reader.fieldnames or []]
+        columns = [name.lower() if name.lower() in _COLUMNS else name for name in columns]
+        reader.fieldnames = columns
+        return columns, [(f"row {reader.line_num}", row) for row in _filled(reader)]
+    except csv.Error as error:
+        raise ValueError(f"{path}, row {reader.line_num}: not CSV: {error}") from error
 
 
 def _filled(reader: Any) -> Iterator[Mapping[str, Any]]:
@@ -126,23 +141,17 @@ def _filled(reader: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _geojson_rows(path: Path) -> tuple[list[str], list[Row]]:
-    try:
-        content = json.loads(_text(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}, line {error.lineno}: not JSON: {error.msg}") from error
-    features = content.get("features") if isinstance(content, dict) else None
-    if not isinstance(features, list):
-        raise ValueError(f'{path}: not a GeoJSON FeatureCollection (no list "features")')
     rows: list[Row] = []
     columns: dict[str, None] = {"lon": None, "lat": None}
-    for i, feature in enumerate(features, 1):
-        place = f"feature {i}"
-        feature = feature if isinstance(feature, dict) else {}
-        geometry = feature.get("geometry") or {}
-        point = geometry.get("coordinates")
-        if geometry.get("type") != "Point" or not isinstance(point, list) or len(point) < 2:
-            raise ValueError(f"{path}, {place}: a Point with [lon, lat] is expected")
-        row = dict(feature.get("properties") or {}) | {"lon": point[0], "lat": point[1]}
+    for feature in read_geojson(path):
+        place = f"feature {feature.number}"
+        if feature.geometry["type"] != "Point":
+            raise ValueError(
+                f"{path}, {place}: a Point with [lon, lat] is expected, found a "
+                f"{feature.geometry['type']}"
+            )
+        lon, lat = feature.geometry["coordinates"][:2]
+        row = dict(feature.properties) | {"lon": lon, "lat": lat}
         columns |= dict.fromkeys(row)
         rows.append((place, row))
     return list(columns), rows
@@ -151,9 +160,9 @@ def _geojson_rows(path: Path) -> tuple[list[str], list[Row]]:
 def _check_columns(path: Path, columns: list[str]) -> None:
     for name in ("lon", "lat", "kind"):
         if name not in columns:
-            raise ValueError(
-                f'{path}: column "{name}" is missing; there are {", ".join(columns) or "none"}'
-            )
+            there = ", ".join(columns)[:500] or "none"
+            hint = "; separate the columns by commas" if ";" in there else ""
+            raise ValueError(f'{path}: column "{name}" is missing; there are {there}{hint}')
     for name in columns:
         close = difflib.get_close_matches(name, POINT_KINDS, n=1, cutoff=0.85)
         if close and name not in KINDS:
