@@ -3,13 +3,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test lint types imports format clean
+.PHONY: run test bench lint types imports format clean
 
 run: $(READY)
 	$(BIN)/twin run scenarios/township.toml
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+bench: $(READY)
+	@mkdir -p .benchmarks
+	$(BIN)/python -m pytest benchmarks --benchmark-json=.benchmarks/latest.json
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -35,8 +35,9 @@ class Device:
 
     __slots__ = (
         "area", "beats", "believed", "believed_fault", "cuts", "dead_cause", "dead_since",
-        "facts", "first_missed", "flagged", "heard", "last_area", "low_since", "missed", "news",
-        "offline", "registering", "reported", "restored", "silent",
+        "facts", "first_missed", "flagged", "heard", "kept", "last_area", "low_since", "missed",
+        "news", "offline", "own_flagged", "own_known", "own_missed", "registering", "reported",
+        "restored", "silent",
     )  # fmt: skip
 
     def __init__(self, facts: DeviceFacts) -> None:
@@ -54,7 +55,13 @@ class Device:
         """What its next heartbeat tells: since when."""
         self.reported: dict[Ticket, float] = {}
         """What the vendor knows and the platform has not pulled yet."""
+        self.kept = False
+        """Whether it was cut off, by its own fault, since the vendor heard it last."""
         self.missed = 0
+        self.own_missed = 0
+        """Of these, since it was cut off by its own fault."""
+        self.own_flagged = self.own_known = False
+        """Whether its own fault alone has missed enough; whether the platform knows."""
         self.heard = 0
         self.flagged = False
         self.believed = False
@@ -112,6 +119,10 @@ class Vendor:
             device.last_area = ""
         if device.area and not device.cuts:
             device.last_area = device.area[0]
+        if device.cuts:
+            device.own_missed += 1
+            if device.own_missed == self.limit:
+                self.env.process(self.watch_own(device, device.heard))
         if device.missed == self.limit and not device.flagged:
             self.env.process(self.watch(device, device.heard))
 
@@ -125,20 +136,37 @@ class Vendor:
             self.world.row(Kind.OFFLINE, device, View.VENDOR)
             self.tell(device, True)
 
+    def watch_own(self, device: Device, heard: int) -> Process:
+        """The grace of a device's own fault, whether it has been flagged for another or not."""
+        yield self.env.timeout(self.settings.grace)
+        while not self.up:
+            yield self.back
+        if device.heard == heard and device.cuts:
+            device.own_flagged = True
+            self.pushes(device, self.world.own_fault)
+
     def hears(self, device: Device) -> None:
         """A heartbeat, or the report of a device that has registered."""
-        device.missed = 0
+        device.missed = device.own_missed = 0
         device.heard += 1
+        device.own_flagged = False
         if device.news:
             device.reported.update(device.news)
             device.news.clear()
             self.changed[device] = None
+            if device.kept:
+                self.pushes(device, self.world.learns)
+        device.kept = False
         if device.flagged:
             device.flagged = False
             self.world.row(Kind.ONLINE, device, View.VENDOR)
             self.tell(device, False)
 
     def tell(self, device: Device, offline: bool) -> None:
+        """Pushes a flag, or its end."""
+        self.pushes(device, self.world.believe, offline)
+
+    def pushes(self, device: Device, then: Callable[..., None], *state: bool) -> None:
         """Pushes a state; the next pull finds it in any case."""
         self.changed[device] = None
         rng, facts = self.world.trace.rng, device.facts
@@ -148,12 +176,12 @@ class Vendor:
             lost = rng.random() < self.settings.push_loss
             delay = rng.expovariate(1.0) * self.settings.push_delay
         if not lost:
-            self.env.process(self.push(device, offline, delay))
+            self.env.process(self.push(delay, then, device, *state))
 
-    def push(self, device: Device, offline: bool, delay: float) -> Process:
+    def push(self, delay: float, then: Callable[..., None], *what: Any) -> Process:
         """The way of a push."""
         yield self.env.timeout(delay)
-        self.world.believe(device, offline)
+        then(*what)
 
     def pulls(self, first: float) -> Process:
         """The on-site platform asks for all states, again and again."""
@@ -162,10 +190,10 @@ class Vendor:
         while True:
             if self.up or self.world.pulls_always:
                 for device in self.changed:
+                    if device.own_flagged:
+                        self.world.own_fault(device)
                     self.world.believe(device, device.flagged)
-                    for ticket, since in device.reported.items():
-                        self.world.learns(device, ticket, since)
-                    device.reported.clear()
+                    self.world.learns(device)
                 self.changed.clear()
             number += 1
             yield self.env.timeout(first + number * self.settings.pull_period - self.env.now)
@@ -282,6 +310,7 @@ class World:
         """The device itself cannot report."""
         cut = (self.env.now, cause)
         device.cuts.append(cut)
+        device.kept = True
         self.silence(device)
         return cut
 
@@ -314,20 +343,25 @@ class World:
 
     def battery_empty(self, device: Device, since: float) -> None:
         """Nobody came in time."""
-        if device.low_since == since and device.dead_since == inf:
-            self.dies(device, BATTERY_EMPTY)
+        if device.low_since == since:
+            if device.dead_since == inf:
+                self.dies(device, BATTERY_EMPTY)
             self.cut(device, BATTERY_EMPTY)
 
     def fault_report(self, device: Device, since: float, cause: str) -> None:
-        """The device's own report of its fault arrives."""
-        if device.dead_since == since:
+        """The device's own report of its fault arrives, or waits until it can report."""
+        if device.cuts:
+            device.news[Ticket.FAULT] = since
+        elif device.dead_since == since:
             self.row(Kind.FAULT, device, View.PLATFORM, cause)
             device.believed_fault = True
             self.center.open_ticket(device, Ticket.FAULT)
 
     def looked_into(self, device: Device, since: float) -> None:
         """An early warning or supervisory signal arrives that somebody has to look into."""
-        if device.restored < since:
+        if device.cuts:
+            device.news[Ticket.HAZARD] = since
+        elif device.restored < since:
             self.center.open_ticket(device, Ticket.HAZARD)
 
     def restore(self, device: Device, battery: bool, exchanged: bool) -> None:
@@ -407,7 +441,7 @@ class World:
     def avoided(self, device: Device, signal: Signal) -> bool:
         """Whether a cleaning prevents a nuisance alarm: dirt raises their rate by its amount."""
         cleaned = max(device.restored, self.center.cleaned.get(device.facts.venue, -inf))
-        dirt = min(signal.dirt, (self.env.now - cleaned) / device.facts.soiling)
+        dirt = min(signal.dirt, (self.env.now - cleaned) * device.facts.dirt_per_s)
         return signal.luck * (1.0 + signal.dirt) >= 1.0 + dirt
 
     def says(self, device: Device, word: Word) -> None:
@@ -511,16 +545,27 @@ class World:
         if offline:
             self.center.offline(device)
         else:
+            device.own_known = False
             self.center.online(device)
 
-    def learns(self, device: Device, ticket: Ticket, since: float) -> None:
-        """The platform pulls a state that heartbeats carry."""
-        if ticket is Ticket.BATTERY:
-            if device.low_since == since:
-                self.row(Kind.LOW_BATTERY, device, View.PLATFORM)
+    def own_fault(self, device: Device) -> None:
+        """The platform learns that the device is offline by its own fault, not an area's."""
+        if not device.own_known:
+            device.own_known = True
+            self.center.own_fault(device)
+
+    def learns(self, device: Device) -> None:
+        """The platform learns what a device's heartbeats have told the vendor."""
+        for ticket, since in device.reported.items():
+            if ticket is Ticket.BATTERY:
+                if device.low_since == since:
+                    self.row(Kind.LOW_BATTERY, device, View.PLATFORM)
+                    self.center.open_ticket(device, ticket)
+            elif ticket is Ticket.FAULT:
+                self.fault_report(device, since, device.dead_cause)
+            elif device.restored < since:
                 self.center.open_ticket(device, ticket)
-        elif device.restored < since:
-            self.center.open_ticket(device, ticket)
+        device.reported.clear()
 
 
 @dataclass(frozen=True)

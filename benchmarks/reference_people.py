@@ -57,15 +57,24 @@ class Desk(BaseResource):  # type: ignore[type-arg]
     def call(self, priority: int) -> Call:
         """Asks for an operator; an alarm takes one away from a record if it must."""
         call = Call(self, priority)
-        if not call.triggered and priority == ALARM and self.records:
-            self.records.popitem()[1].interrupt()
+        self.hurry()
         return call
+
+    def urgent(self) -> bool:
+        """Whether an alarm waits for an operator."""
+        return bool(self.get_queue) and self.get_queue[0].key[0] == ALARM
+
+    def hurry(self) -> None:
+        """Takes somebody away from a record if an alarm waits."""
+        if self.urgent() and self.records:
+            self.records.popitem()[1].interrupt()
 
     def done(self, name: str) -> None:
         """An operator has nothing in hand any more."""
         if name in self.leaving:
             self.leaving.remove(name)
             self.left(name)
+            self.hurry()
             return
         self.free.append(name)
         self._trigger_get(None)
@@ -87,6 +96,9 @@ class Desk(BaseResource):  # type: ignore[type-arg]
         env = self._env
         while True:
             name: str = yield self.call(RECORD)
+            if self.urgent():
+                self.done(name)
+                continue
             began, process = env.now, env.active_process
             assert process is not None
             self.records[name] = process

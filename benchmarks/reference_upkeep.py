@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from math import ceil, inf, isnan, nan
+from math import ceil, inf, isnan
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -31,11 +31,10 @@ class Todo:
         self.venue = device.facts.venue
         deadline = ticket_deadline_s(ticket)
         self.due = now + (PLANNED_WITHIN_S if isnan(deadline) else deadline)
-        self.open, self.taken, self.waits, self.missing = True, False, False, False
+        self.open, self.taken, self.missing = True, False, False
         self.visit, self.found = True, False
         self.cause = "back by itself"
         self.part = ""
-        self.back = nan
         self.order = 0
 
 
@@ -93,27 +92,26 @@ class Upkeep(People):
         self.queued += 1
         todo.order, todo.taken = self.queued, False
 
-    def close(self, todo: Todo, finding: str = "", at: float | None = None) -> None:
+    def close(self, todo: Todo, finding: str = "") -> None:
         """Done, or over by itself."""
-        time = self.env.now if at is None else at
         todo.open = False
         self.todo.remove(todo)
         if todo in self.shelf:
             self.shelf.remove(todo)
         name = todo.device.facts.id
         if todo.ticket is Ticket.OFFLINE and not todo.found:
-            self.log.row(time, Kind.TICKET_FINDING, name, text=finding)
+            self.row(Kind.TICKET_FINDING, name, finding)
         for name in self.concerned(todo):
-            self.log.row(time, Kind.TICKET_CLOSED, name, text=todo.ticket)
+            self.row(Kind.TICKET_CLOSED, name, todo.ticket)
 
     def offline(self, device: Device) -> None:
         """The platform has a device offline: a trip, unless it will come back by itself."""
         todo = self.open_ticket(device, Ticket.OFFLINE)
-        if todo is None or device.cuts:
+        if todo is None or device.own_known:
             return
         if device.last_area:
             self.env.process(self.triage(todo, device.last_area))
-        elif self.world.comes_back_soon(device):
+        elif not device.cuts and self.world.comes_back_soon(device):
             self.env.process(self.triage(todo, "heartbeats lost on the radio"))
 
     def triage(self, todo: Todo, cause: str) -> Process:
@@ -124,14 +122,17 @@ class Upkeep(People):
             todo.found = True
             self.row(Kind.TICKET_FINDING, todo.device.facts.id, cause)
 
-    def online(self, device: Device) -> None:
-        """The platform has it back."""
+    def own_fault(self, device: Device) -> None:
+        """A device is offline by its own fault: somebody has to go, under a ticket of its own."""
         todo = self.find(device, Ticket.OFFLINE)
-        if todo is None:
-            return
-        if todo.taken and not todo.waits:
-            todo.back = self.env.now
-        else:
+        if todo is not None and not todo.visit:
+            self.close(todo, todo.cause)
+        self.open_ticket(device, Ticket.OFFLINE)
+
+    def online(self, device: Device) -> None:
+        """The platform has it back, whether somebody is on the way or not."""
+        todo = self.find(device, Ticket.OFFLINE)
+        if todo is not None:
             self.close(todo, todo.cause)
 
     # -- trips ------------------------------------------------------------------------------------
@@ -248,8 +249,6 @@ class Upkeep(People):
             todo.part = ""
         if todo.open:
             self.queue(todo)
-            if not isnan(todo.back) and not todo.device.believed:
-                self.close(todo, "back by itself", max(todo.back, todo.received))
 
     def drives(self, worker: Worker, place: int) -> Process:
         """To a place; after an alarm, from there."""
@@ -305,7 +304,8 @@ class Upkeep(People):
         exchanged = bool(todo.part) and not battery and (
             device.broken or todo.ticket in (Ticket.END_OF_LIFE, Ticket.FAULT)
         )  # fmt: skip
-        if device.dead_cause == BATTERY_EMPTY and not (battery or exchanged):
+        empty = BATTERY_EMPTY in (device.dead_cause, device.cuts[0][1] if device.cuts else "")
+        if empty and not (battery or exchanged):
             self.open_ticket(device, Ticket.BATTERY)  # the next trip brings one
             self.back_on_the_list(todo)
             return
@@ -361,7 +361,6 @@ class Upkeep(People):
             if not todo.missing:
                 todo.missing = True
                 self.row(Kind.SPARE_MISSING, todo.device.facts.id, part)
-            todo.waits = True
             self.waiting.setdefault(part, []).append(todo)
             return False
         self.stock[part] -= 1
@@ -380,7 +379,6 @@ class Upkeep(People):
         while waiting and number > 0:
             todo = waiting.pop(0)
             if todo.open:
-                todo.waits = False
                 self.queue(todo)
                 number -= 1
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from devices import KIND_NAMES, KINDS, DeviceKind, with_overrides
+from devices import KIND_NAMES, KINDS, DeviceKind, tunables, with_overrides
 from twin.center.luck import FIELDS, PEOPLE, LuckOfVenues
 from twin.center.roster import Absence, Stint, plan
 from twin.center.settings import CenterSettings
@@ -110,7 +110,8 @@ class DeviceFacts:
     feeder: int
     battery: float
     exchange: float
-    soiling: float
+    dirt_per_s: float
+    """By what share of it dirt raises the rate of nuisance alarms in a second."""
     lost: set[int] | Beats
     short: dict[int, float] = field(default_factory=dict)
     """For a run of lost heartbeats, by its first: when the vendor hears the device again."""
@@ -272,11 +273,16 @@ def _devices(
                 float(way.push_delay[n]), bool(way.push_lost[n]), float(way.registration[n]),
                 nbiot, bool(way.link[n] == RS485), bool(way.mains[n]), float(way.backup[n]),
                 int(way.cell[n]), int(way.feeder[n]), float(happenings.battery_s[n]),
-                float(happenings.exchange[n]), kinds[name].soiling_years * YEAR_S,
+                float(happenings.exchange[n]), _dirt_per_s(kinds[name]),
                 Beats(chance, rng) if rng is not None and chance > 0.0 else set(),
             )
         )  # fmt: skip
     return found
+
+
+def _dirt_per_s(kind: DeviceKind) -> float:
+    gain = tunables(kind).get("contamination_gain")
+    return 0.0 if gain is None else gain.value / (kind.soiling_years * YEAR_S)
 
 
 def _fill(trace: Trace) -> None:
