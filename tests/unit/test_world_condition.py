@@ -129,8 +129,8 @@ def test_a_silent_device_is_dead_and_offline_until_somebody_comes() -> None:
 
 def test_a_device_that_dies_out_of_coverage_stays_silent_when_coverage_returns() -> None:
     of = condition(
-        (Change.CUT_OFF, 10.0, inf, 50.0, inf),  # too short for a flag
-        (Change.DEAD, 20.0, 25.0, inf, inf),
+        (Change.CUT_OFF, 10.0, inf, 14.0, inf),  # too short for a flag
+        (Change.DEAD, 12.0, 17.0, inf, inf),
     )
     assert list(of.due(1000.0)) == [NewTicket(10.0 + FLAG_AFTER, 0, Ticket.OFFLINE)]
     assert spans(of)["cut"][-1][1] == inf
