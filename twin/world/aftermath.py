@@ -247,10 +247,9 @@ def _states(
     low = np.array(condition.low_batteries + condition.unfinished_low_batteries(), np.float64)
     device = low.reshape(-1, 3)[:, 0].astype(np.int64)
     since, changed = low.reshape(-1, 3)[:, 1], low.reshape(-1, 3)[:, 2]
-    known = way.state_known(device, since)
-    seen = known < changed
     rows.write(Kind.LOW_BATTERY, View.TRUTH, device, since)
-    rows.write(Kind.LOW_BATTERY, View.PLATFORM, device[seen], known[seen])
+    told = np.array(condition.low_reports, np.float64).reshape(-1, 2)
+    rows.write(Kind.LOW_BATTERY, View.PLATFORM, told[:, 0].astype(np.int64), told[:, 1])
     rows.write(Kind.BATTERY_CHANGED, View.TRUTH, device, changed)
 
 

@@ -148,6 +148,7 @@ class Condition:
     unheard : alarm signals (by their numbers) that a dead or cut-off device did not send, and why.
     fault_reports : device, when the platform had its fault report, when it began, cause.
     low_batteries : device, since when, and when it was changed.
+    low_reports : device, and when the platform learned of its low battery.
     visited_flags : when a visit ended a flag of lost heartbeats alone, by (device, flag).
     """
 
@@ -200,6 +201,7 @@ class Condition:
         self.unheard: dict[int, str] = {}
         self.low_batteries: list[tuple[int, float, float]] = []
         self.fault_reports: list[tuple[int, float, float, str]] = []
+        self.low_reports: list[tuple[int, float]] = []
         self.visited_flags: dict[tuple[int, float], float] = {}
         self._last_dead: dict[int, tuple[float, float]] = {}
         self._last_cut: dict[int, tuple[float, float]] = {}
@@ -208,18 +210,29 @@ class Condition:
 
     def due(self, now: float) -> Iterator[NewTicket | BackOnline]:
         """What the platform has learned of since the last call, in order of time."""
-        self.advance(now)
-        while self._tickets and self._tickets[0][0] <= now:
+        while True:
+            happens = self._time[self._next] if self._next < len(self._time) else inf
+            happens = min(happens, self._later[0][0]) if self._later else happens
+            learned = self._tickets[0][0] if self._tickets else inf
+            if min(happens, learned) > now:
+                return
+            if happens <= learned:
+                self.advance(happens)
+                continue
             known, _, device, what, since = heapq.heappop(self._tickets)
             if what is Change.BACK:
                 if self.cut_since[device] > known:
                     yield BackOnline(known, device)
-            elif what in REPORTED and self.cut_since[device] <= known:
+            elif what in REPORTED and self._cut_at(device, known):
                 self._withheld.setdefault(device, []).append((what, since))
+                if self.cut_since[device] > known:  # back since then
+                    self._release(device)
             elif self._holds(device, what, since, known):
                 if what in (Change.FAULT, Change.TAMPERED):
                     cause = self._dead_cause[device]
                     self.fault_reports.append((device, known, since, cause))
+                elif what is Change.LOW_BATTERY:
+                    self.low_reports.append((device, known))
                 yield NewTicket(known, device, TICKETS[what])
 
     def broken(self, device: int) -> bool:
@@ -325,7 +338,8 @@ class Condition:
             if self.cut_since[device] == until and device in self._silent:
                 # Died while it was cut off: it stays offline, and that is now known to be lasting.
                 self._cut_cause[device] = self._dead_cause[device]
-                self._ticket(self._flagged_at(device, until), device, Change.DEAD, until)
+                flagged = max(self._flagged_at(device, until), at)
+                self._ticket(flagged, device, Change.DEAD, until)
             elif self.cut_since[device] == until:
                 self._end_cut(device, at, False, known)
             return
@@ -375,6 +389,16 @@ class Condition:
             return device in self._flag and self._flag[device][0] == since
         return what is Change.PERIODIC or self._restored[device] < since
 
+    def _cut_at(self, device: int, at: float) -> bool:
+        """Whether a device was cut off at a time not long ago."""
+        start, end = self._last_cut.get(device, (inf, inf))
+        return self.cut_since[device] <= at or start <= at < end
+
+    def _release(self, device: int) -> None:
+        """What a device could not report while it was cut off is known once it is back."""
+        for what, since in self._withheld.pop(device, ()):
+            self._ticket(self._back[device], device, what, since)
+
     def _begin_dead(self, device: int, at: float, cause: str) -> None:
         self.dead_since[device] = at
         self._dead_cause[device] = cause
@@ -395,11 +419,10 @@ class Condition:
         start, cause = self.cut_since[device], self._cut_cause.pop(device)
         self.cut_since[device] = inf
         self._last_cut[device] = (start, at)
-        self._back[device] = seen
+        self._back[device] = at if visited else seen
         if not visited:
             self._ticket(seen, device, Change.BACK, start)
-        for what, since in self._withheld.pop(device, ()):
-            self._ticket(seen, device, what, since)
+        self._release(device)
         self._cut_spans.append((device, start, at, cause, visited))
 
     # -- afterwards
