@@ -164,7 +164,7 @@ def _judging(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _whole(least: int, most: float = float("inf")) -> Callable[[str], int]:
+def _whole(least: int, most: int = 2**63 - 1) -> Callable[[str], int]:
     """Reads a whole number of an option, within its range."""
 
     def number(text: str) -> int:
@@ -173,9 +173,8 @@ def _whole(least: int, most: float = float("inf")) -> Callable[[str], int]:
         except ValueError:
             value = least - 1
         if not least <= value <= most:
-            upto = "" if most == float("inf") else f" and at most {most}"
             raise argparse.ArgumentTypeError(
-                f"{_brief(text)}: a whole number of at least {least}{upto} is expected"
+                f"{_brief(text)}: a whole number of at least {least} and at most {most} is expected"
             )
         return value
 

@@ -7,6 +7,7 @@ Every error names the file, the place in it, what is wrong and what would be rig
 from __future__ import annotations
 
 import datetime as dt
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,7 +54,7 @@ class Scenario(Settings):
 
     name: str = param("", "name of the scenario", "input")
     purpose: str = param("", "the question that it answers, in a line", "input")
-    seed: int = param(1, "seed of all random streams", "input", least=0)
+    seed: int = param(1, "seed of all random streams", "input", least=0, most=2**63 - 1)
     start: dt.date = Field(
         dt.date(2026, 1, 1),
         description="first day; it begins at midnight",
@@ -289,8 +290,10 @@ def _read(path: Path, chain: list[Path]) -> list[Layer]:
         raise ScenarioError(f"{path}: not UTF-8 text (byte {error.start})") from error
     except RecursionError as error:
         raise ScenarioError(f"{path}: not a scenario: it is nested too deeply") from error
-    except ValueError as error:  # a whole number of thousands of digits
-        raise ScenarioError(f"{path}: not TOML that can be used: {error}") from error
+    except ValueError as error:
+        raise ScenarioError(
+            f"{path}: not a scenario: a number in it has thousands of digits"
+        ) from error
     _anchor(data, path.parent, str(path))
     base = data.pop("extends", None)
     if base is None:
@@ -379,6 +382,7 @@ def _toml_of(line: str) -> dict[str, Any] | None:
 
 
 def _short(text: str) -> str:
+    text = " ".join(text.splitlines())
     return text if len(text) <= 100 else f"{text[:70]} ... {text[-20:]}"
 
 
@@ -455,7 +459,5 @@ def _literal(value: Any) -> str:
         return repr(value)
     if isinstance(value, list):
         return "[" + ", ".join(_literal(item) for item in value) + "]"
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    for char, code in (("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r")):
-        escaped = escaped.replace(char, code)
-    return f'"{escaped}"'
+    # JSON's escapes are TOML's, but for the one control character that JSON leaves alone
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -44,6 +44,8 @@ def _answer(given: object) -> bool | float:
     """An answer of the checklist; nothing is counted or measured below nothing."""
     if isinstance(given, (int, float)) and 0 <= given < 1e12:
         return given if isinstance(given, bool) else float(given)
+    if isinstance(given, dict):
+        raise ValueError('an item\'s key has to be in quotes, as in "5.1.5.floor_area_m2" = 120')
     raise ValueError("true, false or a number of at least 0 is expected")
 
 

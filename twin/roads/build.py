@@ -193,11 +193,12 @@ def build_network(raw: RawMap, settings: RoadSettings) -> RoadNetwork:
     Raises
     ------
     ValueError
-        If no drivable road is left.
+        If a node is not on the earth, or no drivable road is left.
     """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
+    _check_degrees(raw)
     start, end, way, against, missing = _segments(raw)
     if len(start) == 0:
         if missing:
@@ -212,7 +213,6 @@ def build_network(raw: RawMap, settings: RoadSettings) -> RoadNetwork:
         raise ValueError(f"{raw.source}: no drivable road left: {why}")
 
     n = len(raw.lon)
-    _check_degrees(raw)
     ordinary = ~against
     graph = csr_array(
         (np.ones(int(ordinary.sum())), (start[ordinary], end[ordinary])), shape=(n, n)

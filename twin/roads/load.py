@@ -114,7 +114,7 @@ def read_osm(path: Path) -> RawMap:
                     corners = [(r.lon, r.lat) for r in item.nodes if r.location.valid()]
                     if corners:
                         raw.places.append((tags, np.array(corners)))
-    except RuntimeError as error:
+    except (RuntimeError, osmium.InvalidLocationError) as error:
         raise ValueError(f"{path}: not a readable OSM file ({error})") from error
     if not raw.ways and not raw.places:
         raise ValueError(f"{path}: an empty map: neither roads nor places in it")

@@ -131,7 +131,7 @@ def _csv_rows(path: Path) -> tuple[list[str], list[Row]]:
         reader.fieldnames = columns
         return columns, [(f"row {reader.line_num}", row) for row in _filled(reader)]
     except csv.Error as error:
-        raise ValueError(f"{path}, row {reader.line_num}: not CSV: {error}") from error
+        raise ValueError(f"{path}, row {reader.reader.line_num}: not CSV: {error}") from error
 
 
 def _filled(reader: Any) -> Iterator[Mapping[str, Any]]:

@@ -10,7 +10,6 @@ from pydantic import BeforeValidator, field_validator
 
 from twin.quantity import (
     RATE_UNITS,
-    YEAR_S,
     Metres,
     Quantity,
     Seconds,
@@ -20,7 +19,9 @@ from twin.quantity import (
 )
 from twin.venues.kinds import VENUE_KIND_NAMES, VENUE_KINDS
 
-FireRate = Annotated[float, Quantity("rate", RATE_UNITS, "0.03 /year", most=100 / YEAR_S)]
+FireRate = Annotated[
+    float, Quantity("rate", RATE_UNITS, "0.03 /year", most=100 * RATE_UNITS["/year"])
+]
 _ANSWER = dict.fromkeys(VENUE_KIND_NAMES, "75 %")
 _FIRES = {name: f"{kind.fires_per_year!r} /year" for name, kind in VENUE_KINDS.items()}
 
