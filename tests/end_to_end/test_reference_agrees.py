@@ -156,7 +156,7 @@ def test_a_difference_is_seen() -> None:
 
 # -- each with luck of its own --------------------------------------------------------------------
 
-REPLICATIONS = 10
+REPLICATIONS = 20
 CHANCE = 1e-4
 """Of a difference as large as the limit where there is none, for one figure of some 130."""
 
