@@ -28,7 +28,10 @@ def _fails(arguments: list[str], folder: Path, capsys: pytest.CaptureFixture[str
     ("text", "said"),
     [
         ("[venues]\npoint = 5000", ["venues.point", "unknown setting", "points"]),
-        ('[centers.center.roster]\nhandover = "8 km"', ["roster.handover", "not a time of day", '"8 h"']),
+        (
+            '[centers.center.roster]\nhandover = "8 km"',
+            ["roster.handover", "not a time of day", '"8 h"'],
+        ),
         ('[vendors.vendor]\nshare = "140 %"', ["vendors.vendor.share", "from 0 to 1"]),
         ("[venues]\npoints = 0", ["venues.points", "greater than or equal to 1"]),
         ('[venues]\npoints = "many"', ["venues.points", "integer"]),
