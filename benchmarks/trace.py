@@ -240,7 +240,7 @@ def _spans(outages: Any) -> Spans:
 
 
 def _back(way: Way) -> dict[tuple[int, int, float], float]:
-    area = way.area()
+    area = way.area
     keys = zip(area.device.tolist(), area.cause.tolist(), area.start.tolist(), strict=True)
     return dict(zip(keys, area.end.tolist(), strict=True))
 

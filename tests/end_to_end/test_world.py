@@ -248,9 +248,6 @@ def test_states_begin_and_end_in_turn_where_only_pulls_bring_them() -> None:
     assert alternate(rows, Kind.OFFLINE, Kind.ONLINE, lambda r: (r.subject, r.view)) == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="aftermath._states, Way.state_known: a low battery is told while cut off"
-)
 def test_what_a_device_reports_becomes_known_only_while_it_can_report(rows: list[Row]) -> None:
     offline = spans(rows, Kind.OFFLINE, Kind.ONLINE, View.TRUTH)
     reports = of(rows, Kind.FAULT, Kind.LOW_BATTERY, view=View.PLATFORM)

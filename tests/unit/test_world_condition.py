@@ -233,9 +233,6 @@ def test_what_a_cut_off_device_has_to_report_is_known_when_it_is_back(
     assert visited.fault_reports == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Condition._end_cut: _back of a visited device, and no BackOnline follows"
-)
 def test_a_device_repaired_shortly_before_its_flag_leaves_no_ticket_open() -> None:
     of = condition((Change.CUT_OFF, 10.0, 15.0, inf, inf))
     assert list(of.due(13.0)) == []
@@ -245,12 +242,6 @@ def test_a_device_repaired_shortly_before_its_flag_leaves_no_ticket_open() -> No
     assert open_ == {}
 
 
-SELDOM = pytest.mark.xfail(
-    strict=True, reason="Condition.due judges what was learned by the state of now, not of then"
-)
-
-
-@SELDOM
 @pytest.mark.parametrize(
     "happens",
     [

@@ -55,7 +55,7 @@ def write_aftermath(
     settings = scenario.centers[center]
     seconds = scenario.duration
     spans = condition.spans()
-    area = way.area()
+    area = way.area
     rows = _Rows(log, log.codes(fleet.ids), seconds)
     unheard = _silent(happenings, condition, spans)
     _signals(rows, happenings, unheard)

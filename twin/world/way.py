@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from twin.network.uplink import uplink_fate
 from twin.streams import Streams
 from twin.vendor.platform import (
     lost_heartbeat_flags,
+    merge_intervals,
     next_heartbeat,
     offline_flag_time,
     online_flag_time,
@@ -201,6 +203,7 @@ class Way:
             for i in range(len(self.vendors))
         ]
 
+    @cached_property
     def area(self) -> Area:
         """Every time in which a device cannot report because of cell, power or uplink."""
         parts: list[tuple[Indices, Floats, Floats, int]] = []
@@ -284,6 +287,28 @@ class Way:
             wait[part] += random_access(ready, self.coverage[device[part]], rng)
         return wait
 
+    @cached_property
+    def _dark(self) -> tuple[Indices, Floats, Floats]:
+        """Times without cell, power or uplink, by device and time, none overlapping."""
+        return merge_intervals(self.area.device, self.area.start, self.area.end)
+
+    @cached_property
+    def _dark_of(self) -> dict[int, list[tuple[float, float]]]:
+        dark: dict[int, list[tuple[float, float]]] = {}
+        for device, start, end in zip(*(c.tolist() for c in self._dark), strict=True):
+            dark.setdefault(device, []).append((start, end))
+        return dark
+
+    def _can_report(self, device: Indices, time: Floats) -> Floats:
+        """The time itself, or the end of the outage that covers it."""
+        who, start, end = self._dark
+        if len(who) == 0:
+            return time
+        scale = float(max(time.max(initial=0.0), start.max())) + 1.0
+        at = np.searchsorted(who * scale + start, device * scale + time, side="right") - 1
+        dark = (at >= 0) & (who[at] == device) & (time < end[at])
+        return np.where(dark, end[at], time)
+
     # -- what the vendor and the platform believe
 
     def _per_vendor(self, device: Indices) -> list[tuple[VendorSettings, Indices, Floats, Floats]]:
@@ -334,7 +359,8 @@ class Way:
 
     def state_known(self, device: Indices, time: Floats) -> Floats:
         """When the platform learns of a state that only heartbeats carry and pulls bring."""
-        reported = self.vendor_unflag(device, time, np.zeros(len(device), bool))
+        sends = self._can_report(device, time)
+        reported = self.vendor_unflag(device, sends, np.zeros(len(device), bool))
         vendor = self.vendor[device]
         return np.asarray(
             next_heartbeat(reported, self.pull_phase[vendor], self.pull_period[vendor])
@@ -343,7 +369,9 @@ class Way:
     def state_known_one(self, device: int, time: float) -> float:
         """As :meth:`state_known` for one device, quickly where no vendor outage is near."""
         phase, interval = self.phase[device], self.interval[device]
-        reported = phase - (phase - time) // interval * interval
+        dark = self._dark_of.get(device, ())
+        sends = next((end for start, end in dark if start <= time < end), time)
+        reported = phase - (phase - sends) // interval * interval
         vendor = int(self.vendor[device])
         if self._vendor_down(vendor, reported, reported):
             return float(self.state_known(np.array([device]), np.array([time]))[0])
