@@ -14,7 +14,19 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 def say(text: Text | None, lang: Language) -> str:
     """A text in the language; "" where there is none."""
-    return "" if text is None else text.zh if lang == "zh" else text.en
+    if text is None:
+        return ""
+    return _kinds_in_chinese(text.zh) if lang == "zh" else text.en
+
+
+def _kinds_in_chinese(text: str) -> str:
+    """The log calls device kinds by their English names; a Chinese reader gets the Chinese ones."""
+    from devices.kinds import KINDS
+
+    if "_" in text:
+        for name in sorted(KINDS, key=len, reverse=True):
+            text = text.replace(name, KINDS[name].name_zh)
+    return text
 
 
 def verdict_word(verdict: Verdict, lang: Language) -> str:
