@@ -201,9 +201,9 @@ def test_five_times_the_tickets(benchmark: Any) -> None:
     five = {
         "fault_per_year": 9.0,
         "radio_per_year": 9.0,
-        "battery_capacity_J": 0.1,
-        "life_years": 0.1,
-        "soiling_years": 0.1,
+        "battery_capacity_J": 0.05,
+        "life_years": 0.05,
+        "soiling_years": 0.05,
     }
     busy = full(devices=every_kind(five))
     run: Run = benchmark.pedantic(lambda: simulate(busy), rounds=ROUNDS)
