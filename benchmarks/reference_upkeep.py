@@ -111,7 +111,7 @@ class Upkeep(People):
             return
         if device.last_area:
             self.env.process(self.triage(todo, device.last_area))
-        elif not device.cuts and self.world.comes_back_soon(device):
+        elif self.world.comes_back_soon(device):
             self.env.process(self.triage(todo, "heartbeats lost on the radio"))
 
     def triage(self, todo: Todo, cause: str) -> Process:
