@@ -305,7 +305,9 @@ def _read(path: Path, chain: list[Path]) -> list[Layer]:
         found = beside if beside.is_file() else _find(base)
     except ScenarioError as error:
         raise ScenarioError(f"{path}: extends: {error}") from error
-    return [*_read(found, here), (str(path), data)]
+    # A scenario of its own has its own name and purpose, not those it builds on.
+    own = {"name": path.stem, "purpose": "", **data}
+    return [*_read(found, here), (str(path), own)]
 
 
 def _anchor(data: dict[str, Any], folder: Path, where: str) -> None:
@@ -322,14 +324,12 @@ def _anchor(data: dict[str, Any], folder: Path, where: str) -> None:
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Tables merged key by key; ``centers`` and ``vendors`` of the upper file replace the lower's
-    where their names differ."""
+    """Tables merged key by key: what the upper file does not name stays."""
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
         if isinstance(value, Mapping) and isinstance(below, Mapping):
-            named = key in ("centers", "vendors") and not set(value) & set(below)
-            merged[key] = dict(value) if named else _merged(below, value, where)
+            merged[key] = _merged(below, value, where)
         elif isinstance(value, Mapping) and below is not None:
             raise ScenarioError(f"{where}: {key} is a value, not a table")
         else:
