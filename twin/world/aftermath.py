@@ -29,6 +29,9 @@ from twin.world.way import AREA_CAUSES, LOST, Area, Outage, Way
 Floats: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.int64]
 
+Deaf: TypeAlias = tuple[Indices, Floats, Floats]
+"""Device, and from when to when the vendor hears nothing of it; none overlap."""
+
 YEAR_S = 365.25 * 86400.0
 
 
@@ -60,8 +63,8 @@ def write_aftermath(
     unheard = _silent(happenings, condition, spans)
     _signals(rows, happenings, unheard)
     _fires(log, venues, happenings, unheard, seconds)
-    _states(rows, way, happenings, condition, spans, area)
-    _area_tickets(rows, way, happenings, area, settings, offline_jobs)
+    deaf = _states(rows, way, happenings, condition, spans, area)
+    _area_tickets(rows, way, happenings, area, settings, offline_jobs, deaf)
     _planned(rows, fleet, planned_work)
     _passing(rows, happenings, spans)
     _outages(log, way, list(scenario.vendors), seconds)
@@ -214,8 +217,11 @@ def _states(
     condition: Condition,
     spans: Spans,
     area: Area,
-) -> None:
-    """Offline and fault in all three views, low batteries in two."""
+) -> Deaf:
+    """Offline and fault in all three views, low batteries in two.
+
+    Returns the times from a device's falling silent to the vendor's hearing it again.
+    """
     dead = spans.dead
     device, start, end = spans.device[dead], spans.start[dead], spans.end[dead]
     causes = [cause for cause, flag in zip(spans.cause, dead.tolist(), strict=True) if flag]
@@ -231,11 +237,13 @@ def _states(
     heard[ended] = way.vendor_unflag(device[ended], reports[ended], visited[ended])
     outages = _outages_of_devices(device, start, end, heard, causes, area)
     rows.interval(OFFLINE, View.TRUTH, outages.device, outages.start, outages.end, outages.causes())
-    flag = way.vendor_flag(outages.device, outages.start)
+    deaf = merge_intervals(outages.device, outages.start, outages.heard)
+    flag = way.vendor_flag(deaf[0], deaf[1])
     false_device, false_flag, false_unflag = _false_flags(way, happenings, condition)
-    who = np.concatenate([outages.device, false_device])
+    false_unflag = _heard_after(deaf, false_device, false_unflag)
+    who = np.concatenate([deaf[0], false_device])
     flag = np.concatenate([flag, false_flag])
-    unflag = np.concatenate([outages.heard, false_unflag])
+    unflag = np.concatenate([deaf[2], false_unflag])
     real = flag < unflag
     device, flag, unflag = merge_intervals(who[real], flag[real], unflag[real])
     rows.interval(OFFLINE, View.VENDOR, device, flag, unflag)
@@ -251,6 +259,19 @@ def _states(
     told = np.array(condition.low_reports, np.float64).reshape(-1, 2)
     rows.write(Kind.LOW_BATTERY, View.PLATFORM, told[:, 0].astype(np.int64), told[:, 1])
     rows.write(Kind.BATTERY_CHANGED, View.TRUTH, device, changed)
+    return deaf
+
+
+def _heard_after(deaf: Deaf, device: Indices, time: Floats) -> Floats:
+    """The time itself, or when the vendor hears the device after the outage that covers it."""
+    who, start, heard = deaf
+    if len(who) == 0 or len(time) == 0:
+        return time
+    scale = float(max(time[np.isfinite(time)].max(initial=0.0), start.max())) + 1.0
+    sought = device * scale + np.minimum(time, scale)
+    at = np.searchsorted(who * scale + start, sought, side="right") - 1
+    covered = (at >= 0) & (who[at] == device) & (time < heard[at])
+    return np.where(covered, heard[at], time)
 
 
 @dataclass(frozen=True)
@@ -338,17 +359,21 @@ def _area_tickets(
     area: Area,
     settings: CenterSettings,
     offline_jobs: Sequence[tuple[int, float, float]],
+    deaf: Deaf,
 ) -> None:
     """Offline tickets that end without a visit: outages of surroundings, short false flags."""
     upkeep = settings.maintenance
     flag = way.vendor_flag(area.device, area.start)
-    known, back = way.at_platform(area.device, flag), way.at_platform(area.device, area.heard)
+    known = way.at_platform(area.device, flag)
+    back = way.at_platform(area.device, _heard_after(deaf, area.device, area.start))
     device, false_flag, false_unflag = happenings.false_flags
     false_known = way.at_platform(device, false_flag)
     short = false_unflag - false_known <= upkeep.patience
     device = np.concatenate([area.device, device[short]])
     known = np.concatenate([known, false_known[short]])
-    back = np.concatenate([back, way.at_platform(device[len(area.device) :], false_unflag[short])])
+    flagged = device[len(area.device) :]
+    heard = _heard_after(deaf, flagged, false_unflag[short])
+    back = np.concatenate([back, way.at_platform(flagged, heard)])
     cause = np.concatenate([area.cause, np.full(int(short.sum()), len(AREA_CAUSES), np.int8)])
     seen = (known < back) & (known < rows.seconds)
     device, known, back, cause = device[seen], known[seen], back[seen], cause[seen]

@@ -361,6 +361,10 @@ class Way:
         """When the platform learns of a state that only heartbeats carry and pulls bring."""
         sends = self._can_report(device, time)
         reported = self.vendor_unflag(device, sends, np.zeros(len(device), bool))
+        while np.any(late := (sends := self._can_report(device, reported)) > reported):
+            reported = np.where(
+                late, self.vendor_unflag(device, sends, np.zeros(len(device), bool)), reported
+            )
         vendor = self.vendor[device]
         return np.asarray(
             next_heartbeat(reported, self.pull_phase[vendor], self.pull_period[vendor])
@@ -373,7 +377,8 @@ class Way:
         sends = next((end for start, end in dark if start <= time < end), time)
         reported = phase - (phase - sends) // interval * interval
         vendor = int(self.vendor[device])
-        if self._vendor_down(vendor, reported, reported):
+        covered = any(start <= reported < end for start, end in dark)
+        if covered or self._vendor_down(vendor, reported, reported):
             return float(self.state_known(np.array([device]), np.array([time]))[0])
         first, period = self.pull_phase[vendor], self.pull_period[vendor]
         return float(first - (first - reported) // period * period)
