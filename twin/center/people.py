@@ -41,7 +41,7 @@ class Travel(Protocol):
 
 @dataclass
 class Leg:
-    """A way that somebody is on."""
+    """A way that somebody is on: from place to place, since ``start`` (s), for so many seconds."""
 
     origin: int
     place: int

@@ -9,7 +9,6 @@ from twin.assessment.finding import Finding, Text, Verdict
 from twin.standard import Modality
 
 Language = Literal["en", "zh"]
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 
 def say(text: Text | None, lang: Language) -> str:
