@@ -41,7 +41,7 @@ class Case:
         self.venue, self.alarm, self.cause = venue, signal.number, signal.cause
         self.annotation = annotation_of(signal.cause)
         self.fire = self.annotation is Annotation.CONFIRMED_FIRE
-        self.handlers = 0
+        self.handlers, self.message = 0, signal.number
         self.confirmed = self.called = self.visited = self.going = False
         self.faulty: Device | None = None
         self.helpers_until = 0.0
@@ -80,6 +80,7 @@ class Center(Upkeep):
         elif GRAVEST.index(annotation_of(signal.cause)) < GRAVEST.index(case.annotation):
             case.cause, case.annotation = signal.cause, annotation_of(signal.cause)
             case.fire = case.annotation is Annotation.CONFIRMED_FIRE
+        case.message = signal.number
         if signal.cause == "equipment":
             case.faulty = device
         self.feed(
@@ -105,7 +106,7 @@ class Center(Upkeep):
             elif isinstance(d, ev.Attend):
                 case = self.cases[venue]
                 case.handlers += 1
-                case.luck.append(self.trace.luck.next(venue))
+                case.luck.append(self.trace.luck.of(case.message))
                 self.env.process(self.attends(case, case.luck[-1]))
             elif isinstance(d, ev.Notify):
                 self.notifies(self.cases[venue], d)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from devices import KIND_NAMES, KINDS, DeviceKind, tunables, with_overrides
-from twin.center.luck import FIELDS, PEOPLE, LuckOfVenues
+from twin.center.luck import FIELDS, PEOPLE, LuckOfSignals
 from twin.center.roster import Absence, Stint, plan
 from twin.center.settings import CenterSettings
 from twin.roads.load import load_roads
@@ -201,7 +201,7 @@ def trace_of(job: Sequence[Any], own: int | None = None) -> Trace:
         _spans(way.cells), _spans(way.feeders), _spans(way.uplinks), _spans(way.vendor_outages),
         _back(way), [[] for _ in venues.ids], _squares(venues, upkeep.place),
         stints, absences,
-        LuckOfVenues(streams, len(venues.ids)) if rng is None else OwnLuck(rng),
+        LuckOfSignals(happenings.signals.response) if rng is None else OwnLuck(rng),
         Brigades(place.engine_s, settings.helpers),
         kinds,
         near("reachable", 1.0 - settings.response.unreachable),
@@ -221,11 +221,11 @@ class OwnLuck:
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
 
-    def next(self, venue: int) -> Any:
-        """The luck of the next alarm, wherever it is."""
+    def of(self, message: int) -> Any:
+        """The luck of whatever message comes next."""
         from twin.center.luck import Luck
 
-        del venue
+        del message
         draws = [self.rng.random() for _ in range(len(FIELDS) + 5 * PEOPLE)]
         return Luck(draws, [self.rng.gauss(0.0, 1.0), self.rng.gauss(0.0, 1.0)])
 

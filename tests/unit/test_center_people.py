@@ -50,8 +50,8 @@ class Chosen:
     def __init__(self, *alarms: dict[str, float]) -> None:
         self.alarms = list(alarms)
 
-    def next(self, venue: int) -> Luck:
-        assert venue >= 0
+    def of(self, message: int) -> Luck:
+        assert message > 0
         wish = self.alarms.pop(0) if self.alarms else {}
         row = [wish.get(name, 0.5) for name in FIELDS]
         row += [wish.get("answers", 0.5), 0.5, 0.5, 0.5, 0.5] * PEOPLE

@@ -1,7 +1,8 @@
-"""The luck of each alarm: every draw that the response to it needs, keyed by venue and number.
+"""The luck of each alarm: every draw that the response to it needs, keyed by its signal.
 
-The k-th time that a venue needs attention it has the same luck in every scenario, whatever
-happens elsewhere.
+A signal has the same luck in every scenario, however many others come before it, at its venue or
+elsewhere. One draw of a named stream (:class:`twin.world.happenings.Signals`, ``response``) is the
+key; a mixing function spreads it over all that the response asks for.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from math import log1p
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.streams import Streams
-
 PEOPLE = 5
 """Responsible people with draws of their own; further ones share them in turn."""
 
@@ -21,6 +20,10 @@ FIELDS = (
     "blocked", "grid_delay", "micro_delay", "video",
 )  # fmt: skip
 _COLUMNS = len(FIELDS) + 5 * PEOPLE
+
+# SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64 bits whose outputs pass BigCrush.
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 class Luck:
@@ -49,23 +52,36 @@ class Luck:
 _INDEX = {name: column for column, name in enumerate(FIELDS)}
 
 
-class LuckOfVenues:
-    """Hands out :class:`Luck`, one at a time per venue."""
+class LuckOfSignals:
+    """The :class:`Luck` of every signal.
 
-    def __init__(self, streams: Streams, venues: int) -> None:
-        self._streams = streams
-        self._venues = venues
-        self._number = [0] * venues
-        self._rounds: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+    Parameters
+    ----------
+    keys : (n,) a uniform in [0, 1) per signal, in the order of the messages' ids, which begin at 1.
+    """
 
-    def next(self, venue: int) -> Luck:
-        """The luck of the next time that this venue needs attention."""
-        number = self._number[venue]
-        self._number[venue] = number + 1
-        while len(self._rounds) <= number:
-            rng = self._streams.generator("response", len(self._rounds))
-            normals = rng.standard_normal((self._venues, 2), dtype=np.float32)
-            uniforms = rng.random((self._venues, _COLUMNS), dtype=np.float32)
-            self._rounds.append((uniforms, normals))
-        uniforms, normals = self._rounds[number]
-        return Luck(uniforms[venue].tolist(), normals[venue].tolist())
+    def __init__(self, keys: NDArray[np.float64]) -> None:
+        uniforms = spread(keys, _COLUMNS + 2)
+        self._rows = uniforms[:, :_COLUMNS]
+        # Box and Muller: two standard normals from two uniforms
+        radius = np.sqrt(-2.0 * np.log1p(-uniforms[:, _COLUMNS]))
+        angle = 2.0 * np.pi * uniforms[:, _COLUMNS + 1]
+        self._normals = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+
+    def of(self, message: int) -> Luck:
+        """The luck of the attention that a message calls for."""
+        return Luck(self._rows[message - 1].tolist(), self._normals[message - 1].tolist())
+
+
+def spread(keys: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
+    """As many independent uniforms in [0, 1) as columns from each key, shape (n, columns)."""
+    start = _mixed((keys * 2.0**53).astype(np.uint64))
+    steps = np.arange(1, columns + 1, dtype=np.uint64) * _GOLDEN
+    words = _mixed(start[:, None] + steps)
+    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    z = (z ^ (z >> np.uint64(30))) * _MIX_1
+    z = (z ^ (z >> np.uint64(27))) * _MIX_2
+    return z ^ (z >> np.uint64(31))

@@ -44,7 +44,7 @@ from twin.alarmcore.events import (
 )
 from twin.alarmcore.lifecycle import Rules
 from twin.center.cases import Cases
-from twin.center.luck import Luck, LuckOfVenues
+from twin.center.luck import Luck, LuckOfSignals
 from twin.center.people import ALARM, RECORD, People, Person
 from twin.center.settings import CenterSettings
 from twin.log import LogWriter
@@ -120,10 +120,11 @@ class Brigade(Protocol):
 
 @dataclass
 class Case:
-    """An open alarm as the center works on it."""
+    """An open alarm as the center works on it; ``message`` is the one that came last."""
 
     venue: int
     alarm: int
+    message: int
     annotation: Annotation
     cause: str
     fire: bool
@@ -161,7 +162,7 @@ class Response:
         sites: Sites,
         device_ids: Sequence[str],
         rules: Rules,
-        luck: LuckOfVenues,
+        luck: LuckOfSignals,
         brigade: Brigade,
         on_equipment_fault: Callable[[int, float], None],
     ) -> None:
@@ -186,11 +187,13 @@ class Response:
         """A message has come: the alarm core opens or joins an alarm."""
         case = self.open.get(message.venue)
         if case is None:
-            case = Case(message.venue, message.id, message.annotation, message.cause, message.fire)
+            case = Case(message.venue, message.id, message.id, message.annotation, message.cause,
+                        message.fire)  # fmt: skip
             self.open[message.venue] = case
         elif GRAVITY.index(message.annotation) < GRAVITY.index(case.annotation):
             case.fire, case.cause = message.fire, message.cause
             case.annotation = message.annotation
+        case.message = message.id
         if message.cause == EQUIPMENT:
             case.faulty = message.device
         device = self.device_ids[message.device]
@@ -211,7 +214,7 @@ class Response:
         case = self.open[venue]
         if isinstance(request, Attend):
             case.handlers += 1
-            case.luck.append(self.luck.next(venue))
+            case.luck.append(self.luck.of(case.message))
             self.env.process(self.attend(case, case.luck[-1]))
         elif isinstance(request, Notify):
             self._notify(case, request, now)

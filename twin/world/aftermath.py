@@ -504,12 +504,7 @@ def _people(
                 if at < seconds:
                     hours = person.training / 3600.0 / 4.0
                     log.row(at, Kind.TRAINED, name, value=hours, text="on the post")
-    expected = settings.complaints * fleet.points / 20_000 * seconds / YEAR_S
-    rng = streams.generator("complaints")
-    for _ in range(int(rng.poisson(expected))):
-        venue = venues.ids[int(rng.integers(len(venues.ids)))]
-        matter = COMPLAINT_MATTERS[int(rng.integers(len(COMPLAINT_MATTERS)))]
-        log.row(float(rng.random()) * seconds, Kind.COMPLAINT, venue, value=1.0, text=matter)
+    _complaints(log, settings.complaints / 20_000 / YEAR_S, venues, fleet, streams, seconds)
     renews = streams.generator("renewal").random(len(venues.ids)) < settings.renewal
     ends = np.flatnonzero(venues.contract_end_s < seconds)
     log.block(
@@ -518,3 +513,24 @@ def _people(
         log.codes(venues.ids)[ends],
         value=renews[ends].astype(np.float64),
     )
+
+
+def _complaints(
+    log: LogWriter, rate: float, venues: Venues, fleet: Fleet, streams: Streams, seconds: float
+) -> None:
+    """Upheld complaints, at a rate per point and second: a venue's k-th is drawn in round k."""
+    if rate == 0.0:
+        return
+    points = np.bincount(fleet.venue[fleet.is_point], minlength=len(venues.ids))
+    mean = np.divide(1.0, rate * points, out=np.full(len(points), np.inf), where=points > 0)
+    time, number = np.zeros(len(points)), 0
+    while True:
+        rng = streams.generator("complaints", number)
+        time = time + mean * rng.standard_exponential(len(points))
+        matter = rng.integers(len(COMPLAINT_MATTERS), size=len(points))
+        due = np.flatnonzero(time < seconds)
+        if not len(due):
+            return
+        words = log.codes(COMPLAINT_MATTERS)[matter[due]]
+        log.block(time[due], Kind.COMPLAINT, log.codes(venues.ids)[due], value=1.0, text=words)
+        number += 1

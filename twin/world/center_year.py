@@ -16,7 +16,7 @@ import simpy
 from simpy.events import Event
 
 from devices import KIND_NAMES, DeviceKind, tunables
-from twin.center.luck import LuckOfVenues
+from twin.center.luck import LuckOfSignals
 from twin.center.maintenance import Maintenance
 from twin.center.people import People
 from twin.center.response import Message, Response, Sites
@@ -155,7 +155,7 @@ class _Run:
             _sites(venues, place_of, settings, streams),
             fleet.ids,
             scenario.alarmcore.rules(),
-            LuckOfVenues(streams, len(venues.ids)),
+            LuckOfSignals(happenings.signals.response),
             Brigades(place.engine_s, settings.helpers),
             self._device_at_fault,
         )

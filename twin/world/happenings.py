@@ -62,6 +62,7 @@ class Signals:
     lost : where it got lost (position in :data:`twin.world.way.LOST`).
     dirt : by how much dirt has raised the rate of such alarms if nobody cleans it; luck : a
         uniform that decides whether the alarm still happens after a cleaning.
+    response : the key of the luck of the response to it (:mod:`twin.center.luck`).
     """
 
     signalled: Floats
@@ -72,6 +73,7 @@ class Signals:
     lost: NDArray[np.int8]
     dirt: Floats
     luck: Floats
+    response: Floats
     causes: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -252,7 +254,8 @@ def _signals(alarms: _Collected, way: Way, seconds: float) -> Signals:
     """All alarm signals with their repeats, and when each one arrives."""
     if not alarms.parts:
         none, zero = np.zeros(0), np.zeros(0, np.int64)
-        return Signals(none, none, zero, zero, zero, zero.astype(np.int8), none, none, ())
+        return Signals(none, none, zero, zero, zero, zero.astype(np.int8), none, none, none,
+                       ())  # fmt: skip
     cause = np.concatenate([np.full(len(p[1]), p[0]) for p in alarms.parts])
     device = np.concatenate([p[1] for p in alarms.parts])
     time = np.concatenate([p[2] for p in alarms.parts])
@@ -273,6 +276,11 @@ def _signals(alarms: _Collected, way: Way, seconds: float) -> Signals:
     rows, time = rows[within], time[within]
     device, cause, fire = device[rows], cause[rows], fire[rows]
     arrival, lost = way.event(("alarm",), device, time, _ranks(device, time))
+    response = np.empty(len(device))
+    for number, name in enumerate(alarms.causes):  # the device's n-th signal of this cause
+        mine = np.flatnonzero(cause == number)
+        ranks = _ranks(device[mine], time[mine])
+        response[mine] = way.luck(("response", name), device[mine], ranks, 1)[:, 0]
     order = np.lexsort((device, time, arrival))
     return Signals(
         signalled=time[order],
@@ -283,6 +291,7 @@ def _signals(alarms: _Collected, way: Way, seconds: float) -> Signals:
         lost=lost[order],
         dirt=dirt[rows][order],
         luck=stays[rows][order],
+        response=response[order],
         causes=tuple(alarms.causes),
     )
 
