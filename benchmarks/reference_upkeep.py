@@ -32,8 +32,7 @@ class Todo:
         deadline = ticket_deadline_s(ticket)
         self.due = now + (PLANNED_WITHIN_S if isnan(deadline) else deadline)
         self.open, self.taken, self.missing = True, False, False
-        self.visit, self.found = True, False
-        self.cause = "back by itself"
+        self.visit = True
         self.part = ""
         self.order = 0
 
@@ -45,6 +44,7 @@ class Upkeep(People):
         self.todo: list[Todo] = []
         self.queued = 0
         self.shelf: list[Todo] = []
+        self.unrecorded: list[str] = []
         self.stock: dict[str, int] = {}
         self.full: dict[str, int] = {}
         self.delivery: set[str] = set()
@@ -99,8 +99,11 @@ class Upkeep(People):
         if todo in self.shelf:
             self.shelf.remove(todo)
         name = todo.device.facts.id
-        if todo.ticket is Ticket.OFFLINE and not todo.found:
-            self.row(Kind.TICKET_FINDING, name, finding)
+        if todo.ticket is Ticket.OFFLINE and todo.visit:
+            if finding:
+                self.row(Kind.TICKET_FINDING, name, finding)
+            else:
+                self.unrecorded.append(name)
         for name in self.concerned(todo):
             self.row(Kind.TICKET_CLOSED, name, todo.ticket)
 
@@ -116,24 +119,28 @@ class Upkeep(People):
 
     def triage(self, todo: Todo, cause: str) -> Process:
         """An operator finds out from the screen why a device is offline: nobody has to go."""
-        todo.visit, todo.cause = False, cause
+        todo.visit = False
         yield self.env.timeout(self.upkeep.triage)
-        if todo.open and not todo.found:
-            todo.found = True
-            self.row(Kind.TICKET_FINDING, todo.device.facts.id, cause)
+        self.row(Kind.TICKET_FINDING, todo.device.facts.id, cause)
 
     def own_fault(self, device: Device) -> None:
         """A device is offline by its own fault: somebody has to go, under a ticket of its own."""
         todo = self.find(device, Ticket.OFFLINE)
         if todo is not None and not todo.visit:
-            self.close(todo, todo.cause)
+            self.close(todo)
         self.open_ticket(device, Ticket.OFFLINE)
 
     def online(self, device: Device) -> None:
         """The platform has it back, whether somebody is on the way or not."""
         todo = self.find(device, Ticket.OFFLINE)
         if todo is not None:
-            self.close(todo, todo.cause)
+            self.close(todo)
+
+    def records_returned(self) -> None:
+        """Whoever looks at the list records what came back without a visit."""
+        for name in self.unrecorded:
+            self.row(Kind.TICKET_FINDING, name, "back by itself")
+        self.unrecorded.clear()
 
     # -- trips ------------------------------------------------------------------------------------
 
@@ -150,11 +157,16 @@ class Upkeep(People):
             if worker.role is Role.MAINTENANCE and worker.on_duty:
                 staffed = True
                 busy = worker.on_alarm or worker.away or worker.trip is not None
-                if not busy and not self.sends(worker):
-                    return
+                if not busy:
+                    self.records_returned()
+                    if not self.sends(worker):
+                        return
         if self.upkeep.by_duty and not staffed:
             while idle := next((n for n in self.desk.free if self.may_leave(n)), None):
-                if self.at_desk < 2 or not self.sends(self.staff[idle]):
+                if self.at_desk < 2:
+                    return
+                self.records_returned()
+                if not self.sends(self.staff[idle]):
                     return
 
     def sends(self, worker: Worker) -> bool:

@@ -263,15 +263,29 @@ def test_tickets_open_and_close_in_turn(rows: list[Row]) -> None:
     assert wrong == []
 
 
-def test_an_offline_ticket_is_closed_with_its_finding(rows: list[Row]) -> None:
-    found: set[str] = set()
-    for row in of(rows, Kind.TICKET_OPENED, Kind.TICKET_FINDING, Kind.TICKET_CLOSED):
-        if row.kind is Kind.TICKET_FINDING:
-            found.add(row.subject)
-        elif row.text == Ticket.OFFLINE:
-            if row.kind is Kind.TICKET_CLOSED:
-                assert row.subject in found, row
-            found.discard(row.subject)
+def test_what_came_back_by_itself_is_recorded_when_somebody_looks(rows: list[Row]) -> None:
+    at_work: set[str] = set()
+    back: set[str] = set()
+    late = 0
+    for row in rows:
+        if row.kind is Kind.ON_DUTY and row.text == Role.MAINTENANCE:
+            at_work.add(row.subject)
+        elif row.kind is Kind.OFF_DUTY:
+            at_work.discard(row.subject)
+        elif row.kind is Kind.TICKET_CLOSED and row.text == Ticket.OFFLINE:
+            back.add(row.subject)
+        elif row.kind is Kind.TICKET_FINDING and row.text == "back by itself":
+            assert at_work, row
+            assert row.subject in back, row
+            late += 1
+    assert late > 3
+
+
+def test_nobody_records_what_came_back_where_nobody_maintains() -> None:
+    alone = hard(**{"centers.center.roster.maintenance": 0})
+    texts = [r.text for r in of(rows_of(run(alone)), Kind.TICKET_FINDING)]
+    assert "back by itself" not in texts
+    assert texts  # what the screen shows is recorded all the same
 
 
 def test_spares_come_as_ordered_and_are_missing_only_meanwhile(rows: list[Row]) -> None:

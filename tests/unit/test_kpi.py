@@ -332,18 +332,40 @@ def test_timeliness_counts_devices_and_not_tickets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("finding", "took", "unmet"),
-    [(HOUR, 48 * HOUR, 0), (HOUR, 48 * HOUR + 1, 1), (None, HOUR, 1), (50 * HOUR, 47 * HOUR, 1)],
+    ("finding", "took", "unmet", "unseen"),
+    [
+        (HOUR, 48 * HOUR, 0, 0),
+        (HOUR, 48 * HOUR + 1, 1, 0),
+        (None, HOUR, 1, 1),
+        (50 * HOUR, 47 * HOUR, 1, 1),
+        (48 * HOUR, HOUR, 0, 1),  # back by itself before anybody looked, and recorded just in time
+        (48 * HOUR + 1, HOUR, 1, 1),
+        (HOUR, HOUR, 0, 0),  # recorded as it was repaired
+    ],
 )
 def test_offline_needs_its_finding_and_48_hours(
-    finding: float | None, took: float, unmet: int
+    finding: float | None, took: float, unmet: int, unseen: int
 ) -> None:
     story = Story()
     story.row(10.0, Kind.TICKET_OPENED, "d1", value=48 * HOUR, text=Ticket.OFFLINE)
     if finding is not None:
         story.row(10.0 + finding, Kind.TICKET_FINDING, "d1", text="no signal")
     story.row(10.0 + took, Kind.TICKET_CLOSED, "d1", text=Ticket.OFFLINE)
-    assert story.kpis().maintenance.tickets[Ticket.OFFLINE].unmet == unmet
+    found = story.kpis().maintenance.tickets[Ticket.OFFLINE]
+    assert (found.unmet, found.closed_unseen) == (unmet, unseen)
+
+
+@pytest.mark.parametrize(("opened", "pending"), [(49 * HOUR, 0), (47 * HOUR, 1)])
+def test_a_finding_may_be_pending_at_the_end(opened: float, pending: int) -> None:
+    """Of another device it is no finding, before the ticket neither."""
+    story = Story()
+    at = story.end - opened
+    story.row(at - HOUR, Kind.TICKET_FINDING, "d1", text="an older one")
+    story.row(at, Kind.TICKET_OPENED, "d1", value=48 * HOUR, text=Ticket.OFFLINE)
+    story.row(at + 1, Kind.TICKET_FINDING, "d2", text="another device")
+    story.row(at + HOUR, Kind.TICKET_CLOSED, "d1", text=Ticket.OFFLINE)
+    found = story.kpis().maintenance.tickets[Ticket.OFFLINE]
+    assert (found.pending, found.unmet) == (pending, 1 - pending)
 
 
 def test_what_got_no_ticket_is_neglected() -> None:

@@ -23,6 +23,14 @@ _AT_ONCE = Text(
 )
 
 
+_SINCE = Text("from the platform's alarm", "自平台报警起算")
+_FINDING = Text(
+    "from the platform's alarm; a finding that somebody records within the 48 h counts, also when "
+    "the device has come back by itself",
+    "自平台报警起算；48h内由人员记录的情况均计入，设备自行恢复后补记亦可",
+)
+
+
 def _times(times: Quantiles) -> Text:
     if not times.count:
         return Text("none ever", "均未发生")
@@ -189,8 +197,17 @@ def _tickets(key: str, tickets: TicketKpis, limit: float, states: int, neglected
     longest = Text(f"most {most:.1f} h", f"最长{most:.1f}h")
     if not tickets.duration.count:
         longest = Text("none ever done", "均未完成")
-    finding = f", {tickets.without_finding} without a finding" if key == "6.5.offline" else ""
-    finding_zh = f"，{tickets.without_finding}件无情况记录" if key == "6.5.offline" else ""
+    finding, finding_zh, stricter = "", "", None
+    if key == "6.5.offline":
+        finding = f", {tickets.without_finding} without a recorded finding by then"
+        finding_zh = f"，{tickets.without_finding}件届时无情况记录"
+        unseen = tickets.closed_unseen
+        word = ("met", "符合") if unseen + bad == 0 else ("not met", "不符合")
+        stricter = Text(
+            f"found out while the device was offline: {unseen} of {decided} were over before "
+            f"anybody had looked: {word[0]}",
+            f"离线期间即查明情况：{decided}件中{unseen}件在查明前已自行恢复：{word[1]}",
+        )
     ok = bad == 0
     return judged(
         key,
@@ -207,5 +224,6 @@ def _tickets(key: str, tickets: TicketKpis, limit: float, states: int, neglected
             else Text(f"{-bad:+d} devices", f"{-bad:+d}件")
         ),
         margin_value=hours - most if ok else float(-bad),
-        reason=Text("from the platform's alarm", "自平台报警起算"),
+        reason=_SINCE if stricter is None else _FINDING,
+        stricter=stricter,
     )

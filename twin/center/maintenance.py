@@ -134,6 +134,7 @@ class Maintenance:
         self.on_restored = on_restored
         self._without_part: dict[str, deque[Job]] = {}
         self._cleaned: dict[int, float] = {}
+        self._unrecorded: list[int] = []
         self.planned_work: list[tuple[int, float, float]] = []
         self.offline_jobs: list[tuple[int, float, float]] = []
         self.backlog = Backlog(square_of)
@@ -168,7 +169,8 @@ class Maintenance:
                 continue
             job = self.backlog.jobs.get((news.device, Ticket.OFFLINE))
             if job is not None and job.received <= news.at:
-                self._close(job, news.at, "back by itself")
+                self._close(job, news.at)
+                self._unrecorded.append(job.device)
 
     def open_ticket(self, device: int, ticket: Ticket, received: float) -> None:
         """Opens a ticket, unless the device has one of this kind."""
@@ -181,10 +183,18 @@ class Maintenance:
             name = self.device_ids[device]
             self.log.row(received, Kind.TICKET_OPENED, name, value=deadline, text=ticket)
 
+    def _record_returned(self) -> None:
+        """Whoever looks at the list records the devices that are back without a visit (6.5)."""
+        for device in self._unrecorded:
+            name = self.device_ids[device]
+            self.log.row(self.env.now, Kind.TICKET_FINDING, name, text="back by itself")
+        self._unrecorded.clear()
+
     def _close(self, job: Job, at: float, finding: str = "") -> None:
         name = self.device_ids[job.device]
         if job.ticket is Ticket.OFFLINE:
-            self.log.row(at, Kind.TICKET_FINDING, name, text=finding)
+            if finding:
+                self.log.row(at, Kind.TICKET_FINDING, name, text=finding)
             self.offline_jobs.append((job.device, job.received, at))
         self.backlog.close(job)
         if job.ticket is Ticket.PERIODIC:
@@ -226,10 +236,13 @@ class Maintenance:
             if person.role is Role.MAINTENANCE and person.on_duty:
                 staffed = True
                 idle = not (person.on_alarm or person.away) and person.trip is None
-                if idle and not self._start(person):
-                    return
+                if idle:
+                    self._record_returned()
+                    if not self._start(person):
+                        return
         if self.settings.by_duty and not staffed:
             while at_desk := self.people.idle_at_desk():
+                self._record_returned()
                 if not self._start(at_desk):
                     return
 

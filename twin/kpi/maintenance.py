@@ -1,9 +1,11 @@
 """Figures of the maintenance (clauses 5.2.9, 6.5, 7.1, 7.2, 8.1).
 
 A ticket is *in time* when it is closed by its deadline (24 h and 48 h of clause 6.5 for battery and
-offline tickets, the ticket's own deadline for the others); an offline ticket also needs its finding
-recorded before it is closed. Tickets that are open with their deadline ahead are pending. A low
-battery or an offline flag that outlasts its deadline without any ticket is counted as neglected.
+offline tickets, the ticket's own deadline for the others). An offline ticket also needs a finding
+that somebody recorded within the same 48 h, even where the device came back by itself before; the
+stricter reading wants it recorded while the ticket was open. Tickets that are open with their
+deadline ahead are pending, and so is a finding. A low battery or an offline flag that outlasts its
+deadline without any ticket is counted as neglected.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.kpi.alarms import Quantiles, quantiles
+from twin.kpi.alarms import NEVER, Quantiles, quantiles
 from twin.kpi.rates import completion_rate, maintenance_timeliness
 from twin.kpi.rows import GRAIN_US, Intervals, Rows, covered, intervals
 from twin.log import MICROSECONDS
@@ -27,8 +29,8 @@ TICKETS = tuple(Ticket)
 @dataclass(frozen=True)
 class TicketKpis:
     """Tickets of one kind: opened, closed, late (missed their deadline), pending (still open with
-    the deadline ahead, or without one), without their finding, unmet (late or without their
-    finding), and the time from opening to closing."""
+    the deadline ahead, or without one), without their finding in time, unmet (late or without their
+    finding), closed before anybody had recorded a finding, and the time from opening to closing."""
 
     opened: int
     closed: int
@@ -36,6 +38,7 @@ class TicketKpis:
     pending: int
     without_finding: int
     unmet: int
+    closed_unseen: int
     duration: Quantiles
 
 
@@ -103,8 +106,11 @@ def maintenance_kpis(rows: Rows, offline: Intervals) -> MaintenanceKpis:
     pending = ~ticket.closed & ~late
 
     offline_ticket = which == TICKETS.index(Ticket.OFFLINE)
-    found = _has_finding(rows, ticket, device)
-    without = offline_ticket & ticket.closed & ~found
+    first = _first_finding_us(rows, device, ticket.start_row)
+    last = ticket.start_us + round(OFFLINE_S * MICROSECONDS) + GRAIN_US
+    without = offline_ticket & (first > last) & (last <= period.end_us)
+    unseen = offline_ticket & ticket.closed & (first > ticket.end_us)
+    pending |= offline_ticket & ~late & (first > period.end_us) & ~without
     unmet = late | without
 
     tickets = {}
@@ -117,6 +123,7 @@ def maintenance_kpis(rows: Rows, offline: Intervals) -> MaintenanceKpis:
             pending=int((mine & pending).sum()),
             without_finding=int((mine & without).sum()),
             unmet=int((mine & unmet).sum()),
+            closed_unseen=int((mine & unseen).sum()),
             duration=quantiles(took[mine & ticket.closed] / MICROSECONDS),
         )
     decided = np.isfinite(limit) & ~pending
@@ -161,15 +168,19 @@ def maintenance_kpis(rows: Rows, offline: Intervals) -> MaintenanceKpis:
     )
 
 
-def _has_finding(rows: Rows, ticket: Intervals, device: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which tickets have a finding of their device between their opening and their closing."""
+def _first_finding_us(
+    rows: Rows, device: NDArray[np.int64], opened: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """When the first finding of each ticket's device was recorded after its opening; or NEVER."""
     log = rows.log
     size = len(log) + 1
     at = rows.at(Kind.TICKET_FINDING)
     keys = np.sort(log.subject.codes[at].astype(np.int64) * size + at)
-    first = np.searchsorted(keys, device * size + ticket.start_row)
-    last = np.searchsorted(keys, device * size + ticket.end_row)
-    found: NDArray[np.bool_] = last > first
+    place = np.searchsorted(keys, device * size + opened)
+    found = np.full(len(device), NEVER)
+    some = np.flatnonzero(place < len(keys))
+    some = some[keys[place[some]] // size == device[some]]
+    found[some] = log.time[keys[place[some]] % size]
     return found
 
 

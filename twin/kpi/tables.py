@@ -77,6 +77,7 @@ def tables(kpis: Kpis) -> Mapping[str, list[Row]]:
                 "late": ticket.late,
                 "pending": ticket.pending,
                 "without_finding": ticket.without_finding,
+                "closed_unseen": ticket.closed_unseen,
                 "median_h": ticket.duration.median / 3600.0,
                 "p90_h": ticket.duration.p90 / 3600.0,
                 "most_h": ticket.duration.most / 3600.0,

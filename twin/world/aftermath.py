@@ -402,8 +402,7 @@ def _area_tickets(
     words = (*AREA_CAUSES, "heartbeats lost on the radio")
     texts = [words[c] for c in cause.tolist()]
     rows.write(Kind.TICKET_OPENED, View.PLATFORM, device, known, Ticket.OFFLINE.value, deadline)
-    found = np.minimum(known + upkeep.triage, back)
-    rows.write(Kind.TICKET_FINDING, View.PLATFORM, device, found, texts)
+    rows.write(Kind.TICKET_FINDING, View.PLATFORM, device, known + upkeep.triage, texts)
     rows.write(Kind.TICKET_CLOSED, View.PLATFORM, device, back, Ticket.OFFLINE.value)
 
 
