@@ -22,9 +22,6 @@ KINDS = tuple(Kind)
 VIEWS = tuple(View)
 KIND_CODE = {kind: code for code, kind in enumerate(KINDS)}
 VIEW_CODE = {view: code for code, view in enumerate(VIEWS)}
-# Enum members are single objects; their own hash is computed in Python, that of an id is not.
-_KIND_OF_ID = {id(kind): code for kind, code in KIND_CODE.items()}
-_VIEW_OF_ID = {id(view): code for view, code in VIEW_CODE.items()}
 COLUMNS = ("time", "seq", "center", "subject", "kind", "view", "message", "alarm", "value", "text")
 SCHEMA_VERSION = "1"
 MICROSECONDS = 1_000_000
@@ -196,8 +193,8 @@ class LogWriter:
             value,
             codes.setdefault(subject, len(codes)),
             codes.setdefault(text, len(codes)),
-            _KIND_OF_ID[id(kind)],
-            _VIEW_OF_ID[id(view)],
+            KIND_CODE[kind],
+            VIEW_CODE[view],
         )
 
     def block(

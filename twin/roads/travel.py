@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
@@ -15,6 +17,7 @@ Floats = NDArray[np.float64]
 HOURS_OF_WEEK = 168
 _FREE_FLOW = -1
 _BLOCK = 2_000_000  # times held at once in float64 while a large matrix is made
+_FEW = 3  # neighbours of a node that can be left out without more edges: a star becomes a triangle
 
 
 class TravelTimes:
@@ -113,11 +116,12 @@ class TravelTimes:
     def between(self, nodes: ArrayLike, engine: bool = False) -> NDArray[np.float32]:
         """Free-flow times among k nodes, (k, k), s: row from, column to."""
         nodes = np.asarray(nodes, int)
+        graph, at = _without_passed(self._graph(_FREE_FLOW, engine), nodes)
         times = np.empty((len(nodes), len(nodes)), np.float32)
-        step = max(1, _BLOCK // len(self.network))
+        step = max(1, _BLOCK // graph.shape[0])
         for first in range(0, len(nodes), step):
-            part = nodes[first : first + step]
-            times[first : first + step] = self.seconds(part, engine=engine)[:, nodes]
+            part = at[first : first + step]
+            times[first : first + step] = self._times(graph, part, engine)[:, at]
         return times
 
     def hour_factor(self, hour: int) -> float:
@@ -170,6 +174,48 @@ class TravelTimes:
 
 def _factor(slowdown: dict[str, float], road_class: str) -> float:
     return slowdown.get(road_class, slowdown.get(road_class.removesuffix("_link"), 1.0))
+
+
+def _without_passed(
+    graph: csr_array, wanted: NDArray[np.int_]
+) -> tuple[csr_array, NDArray[np.int_]]:
+    """A smaller graph with the same shortest ways among the wanted nodes, and their new numbers.
+
+    A node with few neighbours that nobody asks for is only passed: each way over it becomes an edge.
+    """
+    edges = graph.tocoo()
+    ahead: list[dict[int, float]] = [{} for _ in range(graph.shape[0])]
+    behind: list[dict[int, float]] = [{} for _ in range(graph.shape[0])]
+    for start, end, weight in zip(
+        edges.row.tolist(), edges.col.tolist(), edges.data.tolist(), strict=True
+    ):
+        ahead[start][end] = behind[end][start] = weight
+    kept = np.zeros(graph.shape[0], bool)
+    kept[wanted] = True
+    passed = np.zeros(graph.shape[0], bool)
+    waiting = np.flatnonzero(~kept).tolist()
+    while waiting:
+        node = waiting.pop()
+        before, after = behind[node], ahead[node]
+        near = before.keys() | after.keys()
+        if passed[node] or len(near) > _FEW:
+            continue
+        passed[node] = True
+        for start in before:
+            del ahead[start][node]
+        for end in after:
+            del behind[end][node]
+        for start, first in before.items():
+            for end, second in after.items():
+                if start != end and first + second < ahead[start].get(end, inf):
+                    ahead[start][end] = behind[end][start] = first + second
+        waiting += [other for other in near if not kept[other]]
+    left = np.flatnonzero(~passed)
+    number = np.cumsum(~passed) - 1
+    starts = np.repeat(np.arange(len(left)), [len(ahead[node]) for node in left.tolist()])
+    ends = number[[end for node in left.tolist() for end in ahead[node]]]
+    weights = [weight for node in left.tolist() for weight in ahead[node].values()]
+    return csr_array((weights, (starts, ends)), shape=(len(left), len(left))), number[wanted]
 
 
 def _dijkstra(graph: csr_array, sources: ArrayLike) -> Floats:
