@@ -32,7 +32,7 @@ def load_roads(settings: RoadSettings) -> RoadNetwork:
     Parameters
     ----------
     settings : with a ``file`` (.osm.pbf, .osm, .osm.gz, .graphml), a ``place``, or neither (the
-        built-in township); hazards of ``hazards_file`` join those of the map.
+        built-in township, or several side by side); hazards of ``hazards_file`` join those of the map.
 
     Raises
     ------
@@ -44,6 +44,10 @@ def load_roads(settings: RoadSettings) -> RoadNetwork:
         raw = _read_file(Path(settings.file))
     elif settings.place is not None:
         raw = read_place(settings.place)
+    elif settings.townships > 1:
+        from twin.roads.district import district
+
+        raw = district(settings.townships)
     else:
         from twin.roads.township import township
 

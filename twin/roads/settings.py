@@ -149,6 +149,13 @@ class RoadSettings(Settings):
     place: str | None = param(
         None, "place name, looked up at OpenStreetMap (needs a network)", "input of the scenario"
     )
+    townships: int = param(
+        1,
+        "townships of the built-in map, side by side; more than one make a district",
+        "input of the scenario",
+        least=1,
+        most=100,
+    )
     hazards_file: str | None = param(
         None,
         "GeoJSON of points and polygons with a property kind = dangerous_chemicals or "
@@ -216,6 +223,12 @@ class RoadSettings(Settings):
         if self.file is not None and self.place is not None:
             raise ValueError(
                 f"file = {self.file!r} and place = {self.place!r}: give one of the two"
+            )
+        given = self.file or self.place
+        if given is not None and self.townships > 1:
+            raise ValueError(
+                f"townships = {self.townships} is of the built-in map, but the roads are those of "
+                f"{given!r}: leave one of the two out"
             )
         _check_classes(self.speeds, "speeds")
         _check_classes(self.engine_speeds, "engine_speeds")
