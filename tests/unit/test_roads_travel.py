@@ -101,6 +101,16 @@ def test_what_always_holds(network: RoadNetwork) -> None:
     assert hour == int(np.argmax(slowest))
 
 
+@settings(max_examples=40, deadline=None)
+@given(network=drawn(), engine=st.booleans(), data=st.data())
+def test_ways_among_some_nodes(network: RoadNetwork, engine: bool, data: st.DataObject) -> None:
+    """Nodes that nobody asks for are left out of the graph, not out of the ways."""
+    travel = TravelTimes(network, RoadSettings())
+    some = data.draw(st.lists(st.integers(0, len(network) - 1), min_size=1, unique=True))
+    among = travel.seconds(some, engine=engine)[:, some]
+    assert travel.between(some, engine) == pytest.approx(among, rel=1e-6)
+
+
 LINE = [(0.0, 0.0), (1000.0, 0.0), (2000.0, 0.0)]
 
 

@@ -181,7 +181,7 @@ def _without_passed(
 ) -> tuple[csr_array, NDArray[np.int_]]:
     """A smaller graph with the same shortest ways among the wanted nodes, and their new numbers.
 
-    A node with few neighbours that nobody asks for is only passed: each way over it becomes an edge.
+    A node with few neighbours that nobody asks for is only passed: its ways become edges.
     """
     edges = graph.tocoo()
     ahead: list[dict[int, float]] = [{} for _ in range(graph.shape[0])]
