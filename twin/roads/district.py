@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.roads.build import RawMap
+from twin.roads.build import RawMap, directions
 from twin.roads.network import projection
 from twin.roads.township import ORIGIN, township
 
@@ -46,29 +46,21 @@ def district(townships: int) -> RawMap:
     cells = [(n % columns, n // columns) for n in range(townships)]
     shift = np.array([-(columns - 1) / 2 * WIDE, -(-(-townships // columns) - 1) / 2 * HIGH])
     raw = RawMap(f"built-in district of {townships} townships", "built-in district", [], [])
-    index: dict[tuple[int, int], int] = {}
-    east: list[float] = []
-    north: list[float] = []
+    metres: list[Floats] = []
     outlines = []
     at_node: dict[tuple[int, int], NDArray[np.int64]] = {}
     for number, cell in enumerate(cells):
         flip = np.array([-1.0 if cell[0] % 2 else 1.0, -1.0 if cell[1] % 2 else 1.0])
         middle = shift + np.array(cell) * [WIDE, HIGH]
         here = np.column_stack([x, y]) * flip + middle
-        node = np.empty(len(here), np.int64)
-        for k, (u, v) in enumerate(here.tolist()):
-            # neighbours share the nodes at which their motorways meet
-            known = index.setdefault((round(u), round(v)), len(east))
-            if known == len(east):
-                east.append(u)
-                north.append(v)
-            node[k] = known
+        node = np.arange(len(here)) + number * len(here)
+        metres.append(here)
         at_node[cell] = node
         mirrored = flip.prod() < 0
         for nodes, tags in drawn.ways:
             way = [int(node[k]) for k in nodes]
             # one-way traffic keeps to the right in a mirror, too
-            turn = mirrored and tags.get("oneway") in ("yes", "-1")
+            turn = mirrored and directions(tags) != (True, True)
             raw.ways.append((way[::-1] if turn else way, tags))
         raw.signals += [int(node[k]) for k in drawn.signals]
         name = NAMES[number] if number < len(NAMES) else f"{number + 1}"
@@ -78,24 +70,26 @@ def district(townships: int) -> RawMap:
             raw.places.append((named, placed))
         assert drawn.boundary is not None  # the township has one
         outlines.append(Polygon(np.column_stack(local(*drawn.boundary.T)) * flip + middle))
-    raw.ways += _joints(cells, at_node, x, y)
+    raw.ways += _joints(drawn, cells, at_node, x, y)
     # the fields between two townships belong to the district; the mirrored corners lie across
     gap = 1800.0
     whole = union_all([outline.buffer(gap) for outline in outlines]).buffer(-gap)
     raw.boundary = _degrees(np.array(whole.exterior.coords)[:-1])
     raw.places = [(tags, _degrees(corners)) for tags, corners in raw.places]
-    degrees = _degrees(np.column_stack([east, north]))
+    degrees = _degrees(np.concatenate(metres))
     raw.lon, raw.lat = degrees[:, 0].tolist(), degrees[:, 1].tolist()
     return raw
 
 
 def _joints(
+    drawn: RawMap,
     cells: list[tuple[int, int]],
     at_node: dict[tuple[int, int], NDArray[np.int64]],
     x: Floats,
     y: Floats,
 ) -> list[tuple[list[int], dict[str, str]]]:
-    """The roads over the fields from township to township."""
+    """The roads over the fields from township to township, and the motorways' joints."""
+    motorways = [nodes for nodes, tags in drawn.ways if tags["highway"] == "motorway"]
 
     def nearest(u: float, v: float) -> int:
         return int(np.hypot(x - u, y - v).argmin())
@@ -113,6 +107,14 @@ def _joints(
                 ways.append(
                     ([int(at_node[i, j][end]), int(at_node[other][end])], {"highway": road})
                 )
+        if (i + 1, j) in at_node:
+            for nodes in motorways:
+                for end, leaves in ((nodes[0], False), (nodes[-1], True)):
+                    if (x[end] > 0) == (i % 2 == 0):
+                        way = [int(at_node[i, j][end]), int(at_node[i + 1, j][end])]
+                        # mirrored once, the carriageway is driven from its end to its beginning
+                        onward = leaves == ((i + j) % 2 == 0)
+                        ways.append((way if onward else way[::-1], {"highway": "motorway"}))
     return ways
 
 
