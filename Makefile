@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test bench lint types imports format clean
+.PHONY: run test bench lint types imports format openapi clean
 
 run: $(READY)
 	$(BIN)/twin run scenarios/township.toml
@@ -28,6 +28,9 @@ imports: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+openapi: $(READY)
+	$(BIN)/python -m twin.alarmcore.annexb.openapi docs/annex-b.openapi.json
 
 clean:
 	rm -rf .venv build dist *.egg-info
