@@ -159,6 +159,16 @@ CREATE TABLE quarantine (
     seen_by text
 );
 
+-- What a vendor told afterwards (extension of B.2.2), apart from messages: the push of one of these
+-- that comes yet is still new and may be a fire.
+CREATE TABLE history (
+    vendor int NOT NULL REFERENCES vendor,
+    message_id text NOT NULL,
+    time double precision NOT NULL,          -- when the device signalled
+    body bytea NOT NULL,
+    PRIMARY KEY (vendor, message_id)
+);
+
 -- The lifecycle ---------------------------------------------------------------------------------------
 
 CREATE TABLE venue_state (
