@@ -24,6 +24,8 @@ class Job:
     received: float
     due: float
     ready: float
+    work: float = 0.0
+    """Seconds on site."""
     waiting: bool = False
     """In the backlog, free to be taken on a trip."""
     open: bool = True
@@ -100,10 +102,10 @@ class Backlog:
         if not self._due:
             return []
         first = self._due[0][2]
-        if not whatever and work(first) > seconds:
+        left = seconds - work(first)
+        if left < 0 and not whatever:
             return []
         taken = [first]
-        left = seconds - work(first)
         place = self._places[self._place_of[first.venue]]
         venues = chain((first.venue,), (venue for venue in place if venue != first.venue))
         for job in chain.from_iterable(place[venue].values() for venue in venues):

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, isnan
+from operator import attrgetter
 from typing import Any, Protocol
 
 import simpy
@@ -32,6 +33,8 @@ LOOK_AGAIN_S = 3600.0
 
 GOLDEN = 0.6180339887498949
 """Step from one repair's uniform to the next of the same device: evenly spread over [0, 1)."""
+
+WORK: Callable[[Job], float] = attrgetter("work")
 
 EXCHANGED = (Ticket.FAULT, Ticket.OFFLINE)
 """Repairs that may need a spare device; the end of life always does."""
@@ -122,6 +125,7 @@ class Maintenance:
         self.log = log
         self.settings = settings
         self.people = people
+        self.crew = [person for person in people.units if person.role is Role.MAINTENANCE]
         self.device_ids = device_ids
         self.kinds = kinds
         self.venue_of = venue_of
@@ -147,11 +151,10 @@ class Maintenance:
             Ticket.PERIODIC: settings.inspection,
             Ticket.END_OF_LIFE: settings.battery_swap,
         }
+        self.deadline = {ticket: ticket_deadline_s(ticket) for ticket in Ticket}
         self.planned = {
-            ticket: PLANNED_WITHIN_S
-            if isnan(ticket_deadline_s(ticket))
-            else ticket_deadline_s(ticket)
-            for ticket in Ticket
+            ticket: PLANNED_WITHIN_S if isnan(deadline) else deadline
+            for ticket, deadline in self.deadline.items()
         }
         people.came = self._send_idle
         spares.came = self._delivered
@@ -174,13 +177,13 @@ class Maintenance:
 
     def open_ticket(self, device: int, ticket: Ticket, received: float) -> None:
         """Opens a ticket, unless the device has one of this kind."""
-        settings = self.settings
-        ready = received + (settings.patience if ticket is Ticket.OFFLINE else 0.0)
-        due = received + self.planned[ticket]
-        job = Job(device, ticket, self.venue_of[device], received, due, ready)
+        venue, work = self.venue_of[device], self.work[ticket]
+        if ticket is Ticket.PERIODIC:  # serves all points of the venue together
+            work *= len(self.points[venue])
+        ready = received + (self.settings.patience if ticket is Ticket.OFFLINE else 0.0)
+        job = Job(device, ticket, venue, received, received + self.planned[ticket], ready, work)
         if self.backlog.open(job) and ticket is not Ticket.PERIODIC:
-            deadline = ticket_deadline_s(ticket)
-            name = self.device_ids[device]
+            deadline, name = self.deadline[ticket], self.device_ids[device]
             self.log.row(received, Kind.TICKET_OPENED, name, value=deadline, text=ticket)
 
     def _record_returned(self) -> None:
@@ -231,16 +234,13 @@ class Maintenance:
         allows it.
         """
         self.catch_up()
-        staffed = False
-        for person in self.people.units:
-            if person.role is Role.MAINTENANCE and person.on_duty:
-                staffed = True
-                idle = not (person.on_alarm or person.away) and person.trip is None
-                if idle:
-                    self._record_returned()
-                    if not self._start(person):
-                        return
-        if self.settings.by_duty and not staffed:
+        on_duty = [person for person in self.crew if person.on_duty]
+        for person in on_duty:
+            if person.trip is None and not person.on_alarm and not person.away:
+                self._record_returned()
+                if not self._start(person):
+                    return
+        if self.settings.by_duty and not on_duty:
             while at_desk := self.people.idle_at_desk():
                 self._record_returned()
                 if not self._start(at_desk):
@@ -259,9 +259,9 @@ class Maintenance:
         """The next trip's jobs: place after place, the most urgent first, while time is left."""
         jobs: list[Job] = []
         left = min(self.settings.trip_length, end - self.env.now)
-        while left > 0 and (found := self.backlog.take(self.env.now, left, self._work, not jobs)):
+        while left > 0 and (found := self.backlog.take(self.env.now, left, WORK, not jobs)):
             found = [job for job in found if self._load(job)]
-            left -= sum(map(self._work, found))
+            left -= sum(map(WORK, found))
             jobs += found
         return jobs
 
@@ -335,7 +335,7 @@ class Maintenance:
 
     def _serve(self, person: Person, jobs: list[Job]) -> Generator[Event, Any, None]:
         """Does a venue's jobs; after an alarm, comes back and does the rest of them."""
-        left, place = sum(self._work(job) for job in jobs if job.open), person.place
+        left, place = sum([job.work for job in jobs if job.open]), person.place
         while left > 0.0 and (left := (yield from self._undisturbed(person, left))) > 0.0:
             yield from self._drive(person, place)
         for job in jobs:
@@ -369,11 +369,6 @@ class Maintenance:
 
     # -- at the device
 
-    def _work(self, job: Job) -> float:
-        """Seconds of work on site; planned maintenance serves all points of a venue together."""
-        devices = len(self.points[job.venue]) if job.ticket is Ticket.PERIODIC else 1
-        return self.work[job.ticket] * devices
-
     def _done(self, job: Job) -> None:
         """Finishes a job, with whatever else is open at the device."""
         self.catch_up()
@@ -399,13 +394,11 @@ class Maintenance:
             name, left = self.device_ids[device], float(self.spares.stock[job.part])
             self.log.row(now, Kind.SPARE_USED, name, value=left, text=job.part)
             job.part = ""
+        stays = {Ticket.PERIODIC}
+        if not exchanged:
+            stays |= {Ticket.END_OF_LIFE} if battery else {Ticket.END_OF_LIFE, Ticket.BATTERY}
         for other in self.backlog.of_device(device):
-            needs = {
-                Ticket.BATTERY: battery or exchanged,
-                Ticket.END_OF_LIFE: exchanged,
-                Ticket.PERIODIC: False,
-            }
-            if needs.get(other.ticket, True):
+            if other.ticket not in stays:
                 self._close(other, now, self.condition.cause(device, other.ticket))
         self._repairs[device] = self._repairs.get(device, 0) + 1
         self.condition.restore(device, now, battery=battery, exchanged=exchanged)

@@ -137,6 +137,7 @@ class People(Dispatcher[Person]):
         for name, person in settings.roster.roster().items():
             self.by_name[name] = Person(name, person.role, self)
         self.units = list(self.by_name.values())
+        self.duty = [person for person in self.units if person.role is Role.DUTY]
         self.vans = settings.vehicles.vans
         self.bikes = settings.vehicles.bikes
         self.at_desk = 0
@@ -211,7 +212,7 @@ class People(Dispatcher[Person]):
     def _breaks(self, person: Person, until: float) -> Generator[Event, Any, None]:
         """Breaks of one stint, one person after the other, put off while too few stay."""
         roster = self.settings.roster
-        turn = [p for p in self.units if p.role is Role.DUTY and p.on_duty].index(person)
+        turn = [p for p in self.duty if p.on_duty].index(person)
         yield self.env.timeout(turn * roster.break_length)
         while self.env.now + roster.break_every + roster.break_length < until:
             yield self.env.timeout(roster.break_every)
@@ -228,8 +229,9 @@ class People(Dispatcher[Person]):
 
     def _may_rest(self, person: Person) -> bool:
         """Whether enough people stay at the desk: two where there are three, else one."""
-        duty = sum(p.on_duty for p in self.units if p.role is Role.DUTY)
-        return person.name in self.desk.free and self.at_desk - 1 >= (2 if duty > 2 else 1)
+        if person.name not in self.desk.free:
+            return False
+        return self.at_desk - 1 >= (2 if sum([p.on_duty for p in self.duty]) > 2 else 1)
 
     # -- the desk
 
