@@ -7,6 +7,7 @@ setup(
     package_dir={"twin.scenarios": "scenarios"},
     package_data={
         "twin.scenarios": ["*.toml"],
+        "twin.alarmcore.store": ["*.sql"],
         "twin.report": ["*.html.j2", "*.css"],
         "twin": ["py.typed"],
     },

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twin import __version__
+from twin.alarmcore.service.command import add_parser as add_core
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -96,11 +97,12 @@ def _brief(message: str) -> str:
 
 def _is_the_users(error: ValueError) -> bool:
     """Whether an error is about what the user gave, and not a mistake of the program."""
+    from twin.alarmcore.errors import CoreError
     from twin.log import LogError
     from twin.report.folder import FolderError
     from twin.scenario import ScenarioError
 
-    if isinstance(error, (ScenarioError, LogError, FolderError)):
+    if isinstance(error, (CoreError, ScenarioError, LogError, FolderError)):
         return True
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -154,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     schema.set_defaults(command=_schema)
     scenarios = commands.add_parser("scenarios", help="the scenarios that come with twin")
     scenarios.set_defaults(command=_scenarios)
+    add_core(commands)
     return parser
 
 

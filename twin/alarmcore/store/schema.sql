@@ -246,4 +246,5 @@ CREATE TABLE event_log (
 ) PARTITION BY RANGE (time);
 CREATE TABLE event_log_rest PARTITION OF event_log DEFAULT;
 CREATE INDEX event_log_alarm ON event_log (alarm) WHERE alarm <> 0;
+CREATE INDEX event_log_message ON event_log (message) WHERE message <> 0;
 CREATE INDEX event_log_time ON event_log USING brin (time);

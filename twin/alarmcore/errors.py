@@ -1,0 +1,5 @@
+"""What somebody who runs the service can mend."""
+
+
+class CoreError(ValueError):
+    """The service cannot start or do what it was told; says why and what would be right."""

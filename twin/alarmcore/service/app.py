@@ -1,0 +1,135 @@
+"""The ASGI application: the ingest route by hand, everything else through the framework."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+
+from twin.alarmcore.annexb.codes import PREFIX, ReturnCode
+from twin.alarmcore.annexb.messages import Answer
+from twin.alarmcore.service.core import Core
+from twin.alarmcore.service.endpoint import (
+    AWAY,
+    FAILED,
+    FULL,
+    NO_TOKEN,
+    RETRY_AFTER_S,
+    Endpoint,
+    Refused,
+    refused,
+    too_large,
+)
+from twin.alarmcore.service.ingest import DatabaseAway, Full, Ingest, Push, parse
+from twin.alarmcore.service.tokens import Role
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+EVENT_PATH = f"{PREFIX}/event"
+
+_encode = msgspec.json.Encoder().encode
+_JSON = (b"content-type", b"application/json")
+_RETRY = (b"retry-after", str(RETRY_AFTER_S).encode())
+
+
+class App:
+    """The service as an ASGI application.
+
+    Parameters
+    ----------
+    core : the worker's.
+    ingest : its queues.
+    endpoints : everything but the ingest.
+    """
+
+    def __init__(self, core: Core, ingest: Ingest, endpoints: Sequence[Endpoint]) -> None:
+        self.core = core
+        self.ingest = ingest
+
+        async def no_path(_: Request, __: Exception) -> Response:
+            return refused(
+                core, Refused(404, ReturnCode.WRONG_PATH, "there is nothing at this path")
+            )
+
+        async def no_method(_: Request, __: Exception) -> Response:
+            return refused(
+                core, Refused(405, ReturnCode.WRONG_PATH, "the path does not take this method")
+            )
+
+        self._rest = Starlette(
+            routes=[endpoint.route(core) for endpoint in endpoints],
+            exception_handlers={404: no_path, 405: no_method},
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves a request."""
+        if scope["type"] == "http" and scope["path"] == EVENT_PATH and scope["method"] == "POST":
+            status, answer = await self._event(scope, receive)
+            self.core.metrics.answered(status)
+            headers = [_JSON, (b"content-length", str(len(answer)).encode())]
+            if status in (429, 502):
+                headers.append(_RETRY)
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": answer})
+        else:
+            await self._rest(scope, receive, send)
+
+    async def _event(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        """API 22: status and body of the answer."""
+        try:
+            return 200, await self._take(scope, receive)
+        except Refused as refusal:
+            return refusal.status, _encode(Answer(refusal.code, refusal.message))
+        except Full:
+            return FULL.status, _encode(Answer(FULL.code, FULL.message))
+        except DatabaseAway:
+            return AWAY.status, _encode(Answer(AWAY.code, AWAY.message))
+        except Exception:  # logged by the committer
+            return FAILED.status, _encode(Answer(FAILED.code, FAILED.message))
+
+    async def _take(self, scope: Scope, receive: Receive) -> bytes:
+        token = b""
+        for name, value in scope["headers"]:
+            if name in (b"api_token", b"api-token"):
+                token = value
+        gate = self.core.gate
+        who = gate.known(token)
+        if who is None:
+            address = scope["client"][0] if scope.get("client") else "?"
+            if not token:
+                raise NO_TOKEN
+            if gate.blocked(address):
+                raise Refused(429, ReturnCode.NO_RIGHT, "too many wrong tokens; wait a minute")
+            who = await gate.principal(token, address)
+            if who is None:
+                raise NO_TOKEN
+        if who.role is not Role.VENDOR:
+            raise Refused(401, ReturnCode.NO_RIGHT, f"role {who.role} has no right to this")
+        body = await self._body(receive)
+        items = parse(body, self.core.clock.now())
+        received = await self.ingest.submit(Push(who.id, who.name, items))
+        problems = [f"event {k}: {item.problem}" for k, item in enumerate(items) if item.problem]
+        if problems and len(problems) == len(items):
+            what = items[0].problem if len(items) == 1 else "; ".join(problems[:3])
+            raise Refused(400, ReturnCode.WRONG_PARAMETER, f"{what} (kept for an operator)")
+        return _encode(Answer(ReturnCode.OK, "; ".join(problems[:3]), received))
+
+    async def _body(self, receive: Receive) -> bytes:
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        most = self.core.settings.most_body_bytes
+        while message.get("more_body") and len(body) <= most:
+            message = await receive()
+            body += message.get("body", b"")
+        if message["type"] == "http.disconnect":
+            raise Refused(400, ReturnCode.WRONG_PARAMETER, "the body broke off")
+        if len(body) > most:
+            raise too_large(most)
+        return body

@@ -1,0 +1,124 @@
+"""``twin core``: serving, and who may come in."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from twin.alarmcore.errors import CoreError
+
+
+def add_parser(commands: Any) -> None:
+    """Adds ``core`` to the commands of ``twin``; imports nothing heavy."""
+    core = commands.add_parser("core", help="the alarm core as a service")
+    actions = core.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    serving = _action(actions, "serve", "start the service", _serve)
+    serving.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    serving.add_argument("--port", type=int, default=8443, help="port to listen on")
+    serving.add_argument("--http", action="store_true", help="HTTP instead of HTTPS")
+    serving.add_argument("--workers", type=int, default=1, help="processes that serve")
+    serving.add_argument(
+        "--speed", type=float, default=1.0, help="seconds that its clock tells in a second"
+    )
+
+    vendor = actions.add_parser("vendor", help="vendor platforms")
+    vendors = vendor.add_subparsers(dest="what", required=True, metavar="WHAT")
+    new = _action(vendors, "add", "register a vendor platform; prints its secret once", _add_vendor)
+    new.add_argument("name")
+    new.add_argument("--url", help="where its APIs are; without it the vendor is not pulled")
+    new.add_argument(
+        "--pull-period", type=float, default=24.0, metavar="HOURS",
+        help="between pulls of device states, 1 to 24 (B.3.2)",
+    )  # fmt: skip
+
+    user = actions.add_parser("user", help="people and platforms that read or work")
+    users = user.add_subparsers(dest="what", required=True, metavar="WHAT")
+    new = _action(users, "add", "give somebody a token; prints it once", _add_user)
+    new.add_argument("name")
+    new.add_argument(
+        "--role", required=True, choices=("operator", "manager", "owner", "upstream", "auditor")
+    )
+    new.add_argument("--venue", action="append", default=[], help="an owner's venue; repeatable")
+
+
+def _action(actions: Any, name: str, what: str, run: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=what)
+    parser.add_argument("--data", type=Path, required=True, help="folder of all that is kept")
+    parser.add_argument("--database", default="", help="URL of a PostgreSQL of your own")
+    parser.set_defaults(command=run)
+    return parser
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from twin.alarmcore.service.operation import log_to_stderr
+    from twin.alarmcore.service.serve import Serving, serve
+
+    if not 1 <= arguments.workers <= 64:
+        raise CoreError(f"--workers is {arguments.workers}; 1 to 64 are possible")
+    if not 0 < arguments.speed <= 1e6:
+        raise CoreError(f"--speed is {arguments.speed}; at most 1000000 is possible")
+    if not 0 < arguments.port < 65536:
+        raise CoreError(f"--port is {arguments.port}; 1 to 65535 are possible")
+    log_to_stderr()
+    return serve(
+        Serving(
+            arguments.data.resolve(),
+            arguments.host,
+            arguments.port,
+            arguments.database,
+            not arguments.http,
+            arguments.workers,
+            arguments.speed,
+        )
+    )
+
+
+def _add_vendor(arguments: argparse.Namespace) -> int:
+    from twin.alarmcore.service.tokens import add_vendor
+
+    if not 1 <= arguments.pull_period <= 24:
+        raise CoreError(f"--pull-period is {arguments.pull_period} h; B.3.2 allows 1 h to 24 h")
+    period_s = arguments.pull_period * 3600
+
+    async def add(db: Any) -> tuple[str, str]:
+        return await add_vendor(db, arguments.name, arguments.url, period_s)
+
+    appkey, secret = _in_database(arguments, add)
+    print(f"appkey       {appkey}\nmasterSecret {secret}")
+    return 0
+
+
+def _add_user(arguments: argparse.Namespace) -> int:
+    from twin.alarmcore.service.tokens import Role, add_account
+
+    async def add(db: Any) -> str:
+        role = Role(arguments.role)
+        return await add_account(db, arguments.name, role, tuple(arguments.venue))
+
+    print(f"token {_in_database(arguments, add)}")
+    return 0
+
+
+def _in_database(arguments: argparse.Namespace, work: Any) -> Any:
+    """Runs something on the database of a data folder, whether its service runs or not."""
+    from twin.alarmcore.service.clock import ServiceClock
+    from twin.alarmcore.service.config import load_settings
+    from twin.alarmcore.service.serve import database_of
+    from twin.alarmcore.store.database import connect, prepare
+
+    data: Path = arguments.data.resolve()
+    settings = load_settings(data / "core.toml")
+
+    async def run(url: str) -> Any:
+        db = await connect(url)
+        try:
+            await prepare(db, settings.center, ServiceClock().now())
+            return await work(db)
+        finally:
+            await db.close()
+
+    with database_of(data, arguments.database) as url:
+        return asyncio.run(run(url))

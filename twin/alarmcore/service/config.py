@@ -1,0 +1,69 @@
+"""What an alarm core is told: ``core.toml`` in its data folder."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from twin.alarmcore.errors import CoreError
+from twin.alarmcore.settings import AlarmCoreSettings
+from twin.quantity import Seconds, Settings, param
+
+
+class Helper(Settings):
+    """Somebody who gets confirmed alarms (4.9): a grid worker, a micro fire station, a brigade."""
+
+    role: str = param("grid_worker", "grid_worker, micro_fire_station or brigade", "4.9")
+    channel: str = param("app", "channel over which they are reached", "assumption")
+    address: str = param("", "telephone number, user or URL", "input")
+
+
+class CoreSettings(Settings):
+    """Settings of the service. Deadlines are the standard's and not settings."""
+
+    center: str = param("center", "name of the center, as in its log", "input")
+    time_zone: str = param("Asia/Shanghai", "IANA time zone of the center", "input")
+    rules: AlarmCoreSettings = Field(default_factory=AlarmCoreSettings)
+    channels: dict[str, str] = Field(
+        default_factory=dict,
+        description="delivery by channel (voice, sms, app, wechat, announcement, brigade, command, "
+        "forward): a webhook's https URL, or file:NAME in the data folder; default "
+        "file:outbox.jsonl (development)",
+    )
+    helpers: dict[str, Helper] = Field(
+        default_factory=dict, description="who gets confirmed alarms, by name (4.9)"
+    )
+    upstream: str = param("", "name of the central platform that alarms are forwarded to", "4.3")
+    most_body_bytes: int = param(
+        1_000_000, "largest body that is read", "assumption", least=1000, most=100_000_000
+    )
+    most_failed_logins: int = param(
+        20, "wrong tokens or secrets of one address within a minute", "assumption", least=1
+    )
+    notify_tries: int = param(8, "times a delivery is tried", "assumption", least=1, most=100)
+    notify_retry: Seconds = param("5 s", "until the first retry; doubles", "assumption")
+
+    def channel(self, name: str) -> str:
+        """Where a channel's messages go."""
+        return self.channels.get(name, "file:outbox.jsonl")
+
+
+def load_settings(path: Path) -> CoreSettings:
+    """Settings from a file; the defaults where there is none.
+
+    Raises
+    ------
+    CoreError
+    """
+    if not path.exists():
+        return CoreSettings()
+    try:
+        return CoreSettings.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CoreError(f"{path}: not TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise CoreError(f"{path}: {place}: {first['msg']}") from error

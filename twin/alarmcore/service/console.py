@@ -1,0 +1,474 @@
+"""The operators' side: what came in, what is open, and the words of clause 6.
+
+Every verb is one event of the lifecycle; what the alarm's state does not allow is refused with
+what would be right.
+"""
+
+from __future__ import annotations
+
+import json
+from math import nan
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from twin.alarmcore import lifecycle as life
+from twin.alarmcore.annexb.messages import Name
+from twin.alarmcore.lifecycle import missing
+from twin.alarmcore.service.endpoint import Call, Endpoint, nothing
+from twin.alarmcore.service.engine import advance
+from twin.alarmcore.service.tokens import Role
+from twin.alarmcore.store.batch import read_states
+from twin.alarmcore.store.database import MOST_WORKERS
+from twin.terms import Annotation, Verification
+
+READERS = frozenset({Role.OPERATOR, Role.MANAGER, Role.AUDITOR})
+OPERATORS = frozenset({Role.OPERATOR})
+_MOST = 1000
+_BIGGEST = 2**63 - 1
+
+_PAGE = {"after": "the id after which the page begins", "limit": f"at most so many, 1 to {_MOST}"}
+
+
+def _received(id_: int) -> float:
+    """When a message was received, by its id; s."""
+    return id_ // MOST_WORKERS / 1e6
+
+
+# -- read-back --------------------------------------------------------------------------------
+
+
+class StoredEvent(msgspec.Struct, rename="camel"):
+    """A message as it was received. ``event`` is as it came; null if it was no JSON."""
+
+    id: str
+    vendor: str
+    message_id: str | None
+    received_at: float
+    event: Any
+    alarm: str | None
+
+
+class StoredEvents(msgspec.Struct):
+    """A page of messages, in the order of receipt; ``next`` is null on the last one."""
+
+    events: list[StoredEvent]
+    next: str | None
+
+
+_EVENT_COLUMNS = """
+    SELECT m.id, v.name, k.message_id, m.body,
+        (SELECT l.alarm FROM event_log l
+         WHERE l.message = m.id AND l.message <> 0 AND l.alarm <> 0 LIMIT 1) AS alarm
+    FROM message m JOIN vendor v ON v.id = m.vendor
+    LEFT JOIN message_key k ON k.id = m.id AND k.vendor = m.vendor
+    """
+
+
+def _stored(row: Any) -> StoredEvent:
+    try:
+        event = msgspec.json.decode(row["body"])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        event = None
+    alarm = row["alarm"]
+    return StoredEvent(
+        str(row["id"]),
+        row["name"],
+        row["message_id"],
+        _received(row["id"]),
+        event,
+        None if alarm is None else str(alarm),
+    )
+
+
+async def events(call: Call) -> StoredEvents:
+    """Messages in the order of receipt."""
+    after = call.number("after", 0, 0, _BIGGEST)
+    limit = call.number("limit", 100, 1, _MOST)
+    async with call.core.pool.acquire() as db:
+        rows = await db.fetch(
+            _EVENT_COLUMNS + "WHERE m.id > $1 AND ($3::text IS NULL OR v.name = $3) "
+            "ORDER BY m.id LIMIT $2",
+            after,
+            limit,
+            call.query.get("vendor"),
+        )
+    last = str(rows[-1]["id"]) if len(rows) == limit else None
+    return StoredEvents([_stored(row) for row in rows], last)
+
+
+async def event(call: Call) -> StoredEvent:
+    """One message, by its vendor's id of it."""
+    async with call.core.pool.acquire() as db:
+        row = await db.fetchrow(
+            _EVENT_COLUMNS + "WHERE v.name = $1 AND m.id = (SELECT id FROM message_key kk "
+            "WHERE kk.vendor = v.id AND kk.message_id = $2)",
+            call.path["vendor"],
+            call.path["messageId"],
+        )
+    if row is None:
+        raise nothing("no such message")
+    return _stored(row)
+
+
+# -- alarms -----------------------------------------------------------------------------------
+
+
+class AlarmLine(msgspec.Struct, rename="camel"):
+    """An alarm in a list. Times are seconds since 1970-01-01 UTC."""
+
+    id: str
+    venue: str
+    place: str | None
+    category: str
+    raised: float
+    grade: int
+    stage: str
+    outcome: str | None
+    annotation: str | None
+    confirmed: float | None
+    closed: float | None
+
+
+class LogRow(msgspec.Struct):
+    """A row of the event log about an alarm; ``time`` in seconds."""
+
+    time: float
+    kind: str
+    subject: str
+    value: float | None
+    text: str
+
+
+class DeadlineLine(msgspec.Struct):
+    """An open deadline; ``at`` in seconds since 1970-01-01 UTC."""
+
+    alarm: str
+    name: str
+    venue: str
+    at: float
+
+
+class OutboxLine(msgspec.Struct):
+    """A message to somebody, and what became of it."""
+
+    id: str
+    kind: str
+    channel: str
+    alarm: str | None
+    person: str
+    state: str
+    tries: int
+    created: float
+    sent: float | None
+    received: float | None
+    error: str | None
+
+
+class AlarmRecord(msgspec.Struct):
+    """All that is known of an alarm: its record, contacts (6.1), deadlines and notifications."""
+
+    alarm: AlarmLine
+    lacks: list[str]
+    devices: list[Any]
+    contacts: list[Any]
+    record: list[LogRow]
+    deadlines: list[DeadlineLine]
+    notifications: list[OutboxLine]
+    report: Any
+
+
+class Alarms(msgspec.Struct):
+    """A page of alarms."""
+
+    alarms: list[AlarmLine]
+    next: str | None
+
+
+class Deadlines(msgspec.Struct):
+    """Open deadlines."""
+
+    deadlines: list[DeadlineLine]
+
+
+class OutboxPage(msgspec.Struct):
+    """A page of the outbox."""
+
+    messages: list[OutboxLine]
+    next: str | None
+
+
+_ALARM_COLUMNS = (
+    "SELECT a.id::text, a.venue, v.name AS place, a.category, a.raised, a.grade, a.stage, "
+    "a.outcome, a.annotation, a.confirmed, a.closed "
+    "FROM alarm a LEFT JOIN venue v ON v.id = a.venue "
+)
+_OUTBOX_COLUMNS = (
+    "SELECT id::text, kind, channel, alarm::text, person, state, tries, created, sent, received, "
+    "error FROM outbox "
+)
+
+
+async def alarms(call: Call) -> Alarms:
+    """Alarms, the open ones first to be worked on or all of them."""
+    after = call.number("after", 0, 0, _BIGGEST)
+    limit = call.number("limit", 100, 1, _MOST)
+    only_open = call.query.get("open", "false") == "true"
+    async with call.core.pool.acquire() as db:
+        rows = await db.fetch(
+            _ALARM_COLUMNS + "WHERE a.id > $1 AND (a.closed IS NULL OR NOT $3) "
+            "ORDER BY a.id LIMIT $2",
+            after,
+            limit,
+            only_open,
+        )
+    lines = [AlarmLine(*row) for row in rows]
+    return Alarms(lines, lines[-1].id if len(lines) == limit else None)
+
+
+def _alarm_id(call: Call) -> int:
+    text = call.path["alarm"]
+    if not text.isdecimal() or len(text) > 19 or int(text) > _BIGGEST:
+        raise nothing(f"no alarm {text[:40]!r}; an alarm's id is a number")
+    return int(text)
+
+
+async def alarm(call: Call) -> AlarmRecord:
+    """One alarm's record."""
+    number = _alarm_id(call)
+    async with call.core.pool.acquire() as db, db.transaction():
+        row = await db.fetchrow(_ALARM_COLUMNS + "WHERE a.id = $1", number)
+        if row is None:
+            raise nothing(f"no alarm {number}")
+        venue = row["venue"]
+        state = (await read_states(db, [venue]))[venue].state
+        now = state.alarm if state.alarm is not None and state.alarm.id == number else None
+        log = await db.fetch(
+            "SELECT time / 1e6::float8, kind, subject, value, text FROM event_log "
+            "WHERE alarm = $1 ORDER BY time, seq",
+            number,
+        )
+        devices = await db.fetch(
+            "SELECT id, kind, body FROM device WHERE id = ANY($1::text[])",
+            sorted({entry["subject"] for entry in log if entry["kind"] == "fire_alarm"}),
+        )
+        contacts = await db.fetch(
+            "SELECT n, name, phone, channels FROM responsible WHERE venue = $1 ORDER BY n", venue
+        )
+        due = await db.fetch(
+            "SELECT alarm::text, name, venue, at FROM deadline WHERE alarm = $1 ORDER BY at", number
+        )
+        sent = await db.fetch(_OUTBOX_COLUMNS + "WHERE alarm = $1 ORDER BY outbox.id", number)
+        report = await db.fetchval("SELECT report FROM alarm WHERE id = $1", number)
+    return AlarmRecord(
+        AlarmLine(*row),
+        [] if now is None else list(missing(now)),
+        [{"id": d["id"], "kind": d["kind"], **json.loads(d["body"])} for d in devices],
+        [dict(contact) for contact in contacts],
+        [LogRow(*entry) for entry in log],
+        [DeadlineLine(*entry) for entry in due],
+        [OutboxLine(*entry) for entry in sent],
+        None if report is None else json.loads(report),
+    )
+
+
+async def deadlines(call: Call) -> Deadlines:
+    """Open deadlines, the next one first."""
+    limit = call.number("limit", _MOST, 1, _MOST)
+    async with call.core.pool.acquire() as db:
+        rows = await db.fetch(
+            "SELECT alarm::text, name, venue, at FROM deadline ORDER BY at, alarm, name LIMIT $1",
+            limit,
+        )
+    return Deadlines([DeadlineLine(*row) for row in rows])
+
+
+async def outbox(call: Call) -> OutboxPage:
+    """What was sent or waits to be, in the order in which it was decided."""
+    after = call.number("after", 0, 0, _BIGGEST)
+    limit = call.number("limit", 100, 1, _MOST)
+    async with call.core.pool.acquire() as db:
+        rows = await db.fetch(
+            _OUTBOX_COLUMNS + "WHERE outbox.id > $1 AND ($3::text IS NULL OR state = $3) "
+            "ORDER BY outbox.id LIMIT $2",
+            after,
+            limit,
+            call.query.get("state"),
+        )
+    lines = [OutboxLine(*row) for row in rows]
+    return OutboxPage(lines, lines[-1].id if len(lines) == limit else None)
+
+
+# -- the verbs of clause 6 ----------------------------------------------------------------------
+
+Text = Annotated[str, Meta(max_length=4000)]
+
+
+class Respond(msgspec.Struct, frozen=True, tag_field="verb", tag="respond"):
+    """The alarm, its place and contacts are on the screen (6.1)."""
+
+
+class Verify(msgspec.Struct, frozen=True, tag_field="verb", tag="verify"):
+    """The verification ended (6.1)."""
+
+    outcome: Verification
+    how: Literal["phone", "video"] = "phone"
+
+
+class Confirm(msgspec.Struct, frozen=True, tag_field="verb", tag="confirm"):
+    """The fire is confirmed outside a verification (6.2)."""
+
+    how: Literal["phone", "video", "on_scene"] = "on_scene"
+
+
+class StartPlan(msgspec.Struct, frozen=True, tag_field="verb", tag="start_plan"):
+    """The emergency plan (6.2)."""
+
+
+class Dispatch(msgspec.Struct, frozen=True, tag_field="verb", tag="dispatch"):
+    """A person is ordered to go (6.2)."""
+
+    person: Name
+    vehicle: Name = ""
+
+
+class StandDown(msgspec.Struct, frozen=True, tag_field="verb", tag="stand_down"):
+    """An order is withdrawn."""
+
+    person: Name
+    why: Name = ""
+
+
+class Arrive(msgspec.Struct, frozen=True, tag_field="verb", tag="arrive"):
+    """Somebody is on scene."""
+
+    who: Name
+    role: Literal["center", "grid_worker", "micro_fire_station", "owner", "brigade"] = "center"
+
+
+class Evacuate(msgspec.Struct, frozen=True, tag_field="verb", tag="evacuate"):
+    """People are led out (6.2)."""
+
+
+class Call119(msgspec.Struct, frozen=True, tag_field="verb", tag="call_119"):
+    """119 was called (6.2)."""
+
+
+class FileReport(msgspec.Struct, frozen=True, tag_field="verb", tag="file_report", rename="camel"):
+    """The report of Annex C; ``cause`` may be ``scene_sealed``."""
+
+    cause: Name
+    course: Text = ""
+    analysis: Text = ""
+    conclusion: Text = ""
+    handled_by: Name = ""
+
+
+class Annotate(msgspec.Struct, frozen=True, tag_field="verb", tag="annotate"):
+    """The class of 6.4."""
+
+    annotation: Annotation
+
+
+class CloseRecord(msgspec.Struct, frozen=True, tag_field="verb", tag="close"):
+    """The record is complete (8.3)."""
+
+
+Verb = (
+    Respond | Verify | Confirm | StartPlan | Dispatch | StandDown | Arrive | Evacuate | Call119
+    | FileReport | Annotate | CloseRecord
+)  # fmt: skip
+
+
+def _lifecycle_event(verb: Verb, alarm: int, by: str, ordered_at: float) -> life.Event:
+    match verb:
+        case Respond():
+            return life.Responded(alarm, by)
+        case Verify(outcome, how):
+            return life.Verified(alarm, by, outcome, how)
+        case Confirm(how):
+            return life.FireConfirmed(alarm, by, how)
+        case StartPlan():
+            return life.PlanStarted(alarm, by)
+        case Dispatch(person, vehicle):
+            return life.Dispatched(alarm, person, vehicle)
+        case StandDown(person, why):
+            return life.StoodDown(alarm, person, why)
+        case Arrive(who, role):
+            return life.OnScene(alarm, who, role, ordered_at)
+        case Evacuate():
+            return life.Evacuation(alarm, by)
+        case Call119():
+            return life.EmergencyCall(alarm, by)
+        case FileReport():
+            return life.ReportFiled(alarm, by, verb.cause)
+        case Annotate(annotation):
+            return life.Annotated(alarm, by, annotation)
+        case CloseRecord():
+            return life.Close(alarm, by)
+
+
+async def act(call: Call) -> AlarmLine:
+    """A person's word about an alarm."""
+    number, verb = _alarm_id(call), call.body
+    by = call.principal.name
+    async with call.core.transaction() as (db, batch):
+        venue = await db.fetchval("SELECT venue FROM alarm WHERE id = $1", number)
+        if venue is None:
+            raise nothing(f"no alarm {number}")
+        ordered_at = nan
+        if isinstance(verb, Arrive):
+            last = await db.fetchval(
+                "SELECT time / 1e6::float8 FROM event_log WHERE alarm = $1 AND kind = 'dispatched' "
+                "AND subject = $2 ORDER BY time DESC LIMIT 1",
+                number,
+                verb.who,
+            )
+            ordered_at = nan if last is None else last
+        event = _lifecycle_event(verb, number, by, ordered_at)
+        await advance(db, batch, [(venue, event)], call.core.rules)
+    async with call.core.pool.acquire() as db:
+        if isinstance(verb, FileReport):
+            await db.execute(
+                "UPDATE alarm SET report = $2 WHERE id = $1",
+                number,
+                msgspec.json.encode(verb).decode(),
+            )
+        row = await db.fetchrow(_ALARM_COLUMNS + "WHERE a.id = $1", number)
+    return AlarmLine(*row)
+
+
+ENDPOINTS = (
+    Endpoint(
+        "GET", "/core/event", "getReceivedEvents", "Every received message, as it came",
+        READERS, events, answer=StoredEvents,
+        query={**_PAGE, "vendor": "only this vendor's"},
+    ),
+    Endpoint(
+        "GET", "/core/event/{vendor}/{messageId}", "getReceivedEvent", "One received message",
+        READERS, event, answer=StoredEvent,
+    ),
+    Endpoint(
+        "GET", "/core/alarm", "getAlarms", "Alarms, open ones only with open=true",
+        READERS, alarms, answer=Alarms,
+        query={**_PAGE, "open": "true: only those that are not closed"},
+    ),
+    Endpoint(
+        "GET", "/core/alarm/{alarm}", "getAlarm", "An alarm's record, contacts and deadlines",
+        READERS, alarm, answer=AlarmRecord,
+    ),
+    Endpoint(
+        "POST", "/core/alarm/{alarm}", "actOnAlarm", "A word of clause 6 about an alarm",
+        OPERATORS, act, request=Verb, answer=AlarmLine, writes=True,
+    ),
+    Endpoint(
+        "GET", "/core/deadline", "getDeadlines", "Open deadlines, the next one first",
+        READERS, deadlines, answer=Deadlines, query={"limit": _PAGE["limit"]},
+    ),
+    Endpoint(
+        "GET", "/core/outbox", "getOutbox", "Messages to people, and their receipts",
+        READERS, outbox, answer=OutboxPage,
+        query={**_PAGE, "state": "waiting, sent, received or failed"},
+    ),
+)  # fmt: skip

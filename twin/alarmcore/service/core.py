@@ -1,0 +1,175 @@
+"""A worker's parts, in one place: database, clock, settings, registry, counts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+
+from twin.alarmcore.lifecycle import Rules
+from twin.alarmcore.service.clock import Clock, ServiceClock
+from twin.alarmcore.service.config import CoreSettings
+from twin.alarmcore.service.registry import CHANGED, Registry
+from twin.alarmcore.service.tokens import CHANGED as TOKENS_CHANGED
+from twin.alarmcore.service.tokens import Gate, Seal
+from twin.alarmcore.store.batch import Batch, HelperAddress
+from twin.alarmcore.store.database import (
+    MOST_WORKERS,
+    connect,
+    open_pool,
+    prepare,
+    take_worker_number,
+)
+
+log = logging.getLogger("twin.core")
+
+POOL = 6
+"""Connections of a worker: its committer, timers, outbox, pullers, and two for requests."""
+
+LISTENING_S = 1.0
+"""How often the listening connection is tried."""
+
+
+@dataclass
+class Metrics:
+    """Counts of a worker since its start, for ``/metrics``."""
+
+    waiting: int = 0
+    events: int = 0
+    batches: int = 0
+    commit_seconds: float = 0.0
+    refused: int = 0
+    deadlines: int = 0
+    delivered: int = 0
+    answers: dict[int, int] = field(default_factory=dict)
+
+    def committed(self, events: int, seconds: float) -> None:
+        """A transaction is on disk."""
+        self.events += events
+        self.batches += 1
+        self.commit_seconds += seconds
+
+    def answered(self, status: int) -> None:
+        """A request was answered."""
+        self.answers[status] = self.answers.get(status, 0) + 1
+
+
+class Core:
+    """What the parts of a worker share.
+
+    Parameters
+    ----------
+    pool : connections to the database.
+    settings : of the service.
+    clock : of the service.
+    number : of this worker, unique on the database.
+    seal : encrypts what has to be presented.
+    """
+
+    def __init__(
+        self, pool: asyncpg.Pool, settings: CoreSettings, clock: Clock, number: int, seal: Seal
+    ) -> None:
+        self.pool = pool
+        self.settings = settings
+        self.center = settings.center
+        self.rules: Rules = settings.rules.rules()
+        self.clock = clock
+        self.number = number
+        self.seal = seal
+        self.registry = Registry()
+        self.gate = Gate(pool, settings.most_failed_logins)
+        self.metrics = Metrics()
+        self.database_error = ""
+        """Why the database cannot be used just now; empty: it can."""
+        self._last_id = 0
+        self._helpers = [
+            HelperAddress(name, helper.role, helper.channel, helper.address)
+            for name, helper in settings.helpers.items()
+        ]
+
+    def new_id(self) -> int:
+        """A message id: microseconds of receipt * 1024 + the worker's number, ever larger."""
+        self._last_id = max(
+            int(self.clock.now() * 1e6) * MOST_WORKERS + self.number, self._last_id + MOST_WORKERS
+        )
+        return self._last_id
+
+    def lost_database(self, error: BaseException) -> None:
+        """Remembers why the database could not be used."""
+        if not self.database_error:
+            log.error("the database is away: %s", error)
+        self.database_error = str(error) or type(error).__name__
+        self.gate.forget()
+        self.registry.forget()
+
+    def batch(self) -> Batch:
+        """An empty batch, now."""
+        return Batch(self.center, self.clock.now(), self._helpers)
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[tuple[Any, Batch]]:
+        """A transaction whose batch is written at its end."""
+        async with self.pool.acquire() as db, db.transaction():
+            batch = self.batch()
+            yield db, batch
+            await batch.write(db)
+
+    async def listen(self, url: str) -> None:
+        """Hears of changes that other workers make, and keeps the clock's mark.
+
+        While it cannot listen nothing is known by heart for longer than a second.
+        """
+        while True:
+            try:
+                db = await connect(url)
+                try:
+                    await db.add_listener(CHANGED, lambda *_: self.registry.forget())
+                    await db.add_listener(TOKENS_CHANGED, lambda *_: self.gate.forget())
+                    self.gate.forget()
+                    self.registry.forget()
+                    self.database_error = ""
+                    while not db.is_closed():
+                        await db.execute(
+                            "UPDATE core SET clock = greatest(clock, $1)", self.clock.now()
+                        )
+                        await asyncio.sleep(LISTENING_S)
+                finally:
+                    await db.close(timeout=1)
+            except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                self.lost_database(error)
+            await asyncio.sleep(LISTENING_S)
+
+
+@contextlib.asynccontextmanager
+async def open_core(
+    url: str, settings: CoreSettings, seal: Seal, speed: float = 1.0
+) -> AsyncIterator[Core]:
+    """A worker's core on a database, which is made ready if it is new.
+
+    Parameters
+    ----------
+    url : of the database.
+    settings : of the service.
+    seal : of the data folder.
+    speed : of the clock.
+    """
+    holder = await connect(url)  # holds the worker's number
+    try:
+        await prepare(holder, settings.center, ServiceClock().now())
+        told = await holder.fetchval("SELECT clock FROM core")
+        clock = ServiceClock(told, speed)
+        if clock.ahead_s > 1:
+            log.warning("the machine's clock was set back by %.1f s; ours goes on", clock.ahead_s)
+        number = await take_worker_number(holder)
+        pool = await open_pool(url, POOL)
+        try:
+            yield Core(pool, settings, clock, number, seal)
+        finally:
+            await pool.close()
+    finally:
+        await holder.close(timeout=1)

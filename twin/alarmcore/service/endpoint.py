@@ -1,0 +1,252 @@
+"""One way to serve a call: who may, what it takes, what it answers; everything but the ingest."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from twin.alarmcore.annexb.codes import TOKEN_HEADER, TOKEN_HEADER_ALSO, ReturnCode
+from twin.alarmcore.annexb.messages import Answer
+from twin.alarmcore.lifecycle import LifecycleError
+from twin.alarmcore.service.core import Core
+from twin.alarmcore.service.tokens import Principal, Role
+from twin.alarmcore.store.database import DATABASE_AWAY
+
+log = logging.getLogger("twin.core")
+
+RETRY_AFTER_S = 2
+"""What a vendor is told to wait where the service is full or its database away (assumption)."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Refused(Exception):
+    """A call that is not answered with success.
+
+    Parameters
+    ----------
+    status : of table B.1 or its extensions.
+    code : of table B.2.
+    message : what is wrong and what would be right.
+    """
+
+    def __init__(self, status: int, code: ReturnCode, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+def wrong(message: str) -> Refused:
+    """A parameter or the body is wrong."""
+    return Refused(400, ReturnCode.WRONG_PARAMETER, message)
+
+
+def nothing(message: str) -> Refused:
+    """There is no such thing."""
+    return Refused(404, ReturnCode.NO_RESULT, message)
+
+
+NO_TOKEN = Refused(401, ReturnCode.NO_RIGHT, "no API_TOKEN, or one that has ended")
+
+
+@dataclass
+class Call:
+    """A call that was let in.
+
+    Parameters
+    ----------
+    core : the worker's.
+    who : asks; None where anybody may.
+    body : decoded, as the endpoint's ``request`` says.
+    raw : as it came.
+    path, query : parameters.
+    address : of the client.
+    """
+
+    core: Core
+    who: Principal | None
+    body: Any
+    raw: bytes
+    path: Mapping[str, Any]
+    query: Mapping[str, str]
+    address: str
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks, where only some may."""
+        if self.who is None:
+            raise NO_TOKEN
+        return self.who
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        """A whole number of the query."""
+        text = self.query.get(name)
+        if text is None:
+            return default
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if not least <= value <= most:
+            raise wrong(f"{name} is {text[:40]!r}; a whole number, {least} to {most}, is expected")
+        return value
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A call of the service's own API, as data: routes, rights and the document are made of it.
+
+    Parameters
+    ----------
+    method, path : how it is called.
+    name : operation id in the document.
+    summary : what it is for.
+    roles : who may; empty: anybody.
+    handler : answers ``data``, or raises :class:`Refused`.
+    request : type of the body; None: it has none.
+    answer : type of ``data``.
+    query : query parameters, each with what it means.
+    writes : it changes something, so it is recorded in the audit trail.
+    """
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    roles: frozenset[Role]
+    handler: Callable[[Call], Awaitable[Any]]
+    request: Any = None
+    answer: Any = None
+    query: Mapping[str, str] | None = None
+    writes: bool = False
+
+    def route(self, core: Core) -> Route:
+        """The endpoint as the framework takes it."""
+        decode = None if self.request is None else msgspec.json.Decoder(self.request).decode
+
+        async def serve(request: Request) -> Response:
+            try:
+                return await self._serve(core, request, decode)
+            except Refused as refusal:
+                return refused(core, refusal)
+            except LifecycleError as error:
+                return refused(core, wrong(str(error)))
+            except ClientDisconnect:
+                return Response(status_code=400)
+            except DATABASE_AWAY as error:
+                core.lost_database(error)
+                return refused(core, AWAY)
+            except Exception:
+                log.exception("%s failed", self.name)
+                return refused(core, FAILED)
+
+        return Route(self.path, serve, methods=[self.method], name=self.name)
+
+    async def _serve(
+        self, core: Core, request: Request, decode: Callable[[bytes], Any] | None
+    ) -> Response:
+        address = request.client.host if request.client else "?"
+        who = None
+        if self.roles:
+            who = await admitted(core, request.headers, address)
+            if who.role not in self.roles:
+                raise Refused(401, ReturnCode.NO_RIGHT, f"role {who.role} has no right to this")
+        raw = await limited_body(core, request) if decode else b""
+        body = None
+        if decode:
+            try:
+                body = decode(raw)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise wrong(str(error) or "nested too deeply") from None
+        for name in request.query_params:
+            if "\x00" in request.query_params[name]:
+                raise wrong(f"{name} has a NUL character")
+        call = Call(core, who, body, raw, request.path_params, request.query_params, address)
+        data = await self.handler(call)
+        if isinstance(data, Response):
+            return data
+        if self.writes:
+            await _audit(core, call, self)
+        core.metrics.answered(200)
+        return json_response(200, Answer(ReturnCode.OK, "", data))
+
+
+async def admitted(core: Core, headers: Mapping[str, str], address: str) -> Principal:
+    """Who asks.
+
+    Raises
+    ------
+    Refused
+        If the token is missing or nobody's, or the address has guessed too often.
+    """
+    token = headers.get(TOKEN_HEADER) or headers.get(TOKEN_HEADER_ALSO) or ""
+    if not token:
+        raise NO_TOKEN
+    if core.gate.blocked(address):
+        raise Refused(429, ReturnCode.NO_RIGHT, "too many wrong tokens; come again in a minute")
+    who = await core.gate.principal(token.encode(), address)
+    if who is None:
+        raise NO_TOKEN
+    return who
+
+
+async def limited_body(core: Core, request: Request) -> bytes:
+    """The body, unless it is larger than the limit."""
+    most = core.settings.most_body_bytes
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise too_large(most)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def too_large(most: int) -> Refused:
+    """The body is larger than the limit."""
+    message = f"the body is larger than {most} bytes; push fewer items at once"
+    return Refused(413, ReturnCode.WRONG_PARAMETER, message)
+
+
+AWAY = Refused(502, ReturnCode.SERVER_ERROR, "the database is away; nothing was taken, try again")
+FULL = Refused(502, ReturnCode.SERVER_ERROR, "too much waits; nothing was taken, try again later")
+FAILED = Refused(500, ReturnCode.SERVER_ERROR, "an error inside the server; it has been logged")
+
+
+def refused(core: Core, refusal: Refused) -> Response:
+    """The answer to a call that is refused."""
+    core.metrics.answered(refusal.status)
+    response = json_response(refusal.status, Answer(refusal.code, refusal.message))
+    if refusal.status in (429, 502, 503):
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def json_response(status: int, answer: Answer[Any]) -> Response:
+    """An envelope."""
+    return Response(_encode(answer), status, media_type="application/json")
+
+
+async def _audit(core: Core, call: Call, endpoint: Endpoint) -> None:
+    target = "/".join(str(part) for part in call.path.values())
+    detail = None if call.body is None else _encode(call.body).decode()
+    who = call.who
+    async with core.pool.acquire() as db:
+        await db.execute(
+            "INSERT INTO audit (time, who, role, action, target, detail) "
+            "VALUES ($1, $2, $3, $4, $5, $6)",
+            core.clock.now(),
+            call.address if who is None else who.name,
+            "" if who is None else who.role,
+            endpoint.name,
+            target,
+            detail,
+        )

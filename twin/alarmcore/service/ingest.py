@@ -1,0 +1,333 @@
+"""From a vendor's push to its answer: what arrives together is one transaction (group commit).
+
+A push waits in one of two queues, fires in theirs, until the committer takes it. The committer
+takes all that waits, fires first, writes the messages and everything that follows from them in one
+transaction, and only then lets the answers go. One transaction is under way at a time in a worker,
+so that an ever longer queue makes ever larger transactions, not more of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import asyncpg
+import msgspec
+
+from twin.alarmcore.annexb.messages import (
+    EVENTS,
+    Event,
+    EventType,
+    Malformed,
+    Received,
+    instant,
+    read,
+)
+from twin.alarmcore.service.engine import Arrival, take
+from twin.alarmcore.store.batch import Message, insert_messages, stored_bodies
+from twin.alarmcore.store.database import DATABASE_AWAY
+
+if TYPE_CHECKING:
+    from twin.alarmcore.service.core import Core
+
+log = logging.getLogger("twin.core")
+
+MOST_IN_A_BATCH = 4000
+"""Events of one transaction; a fire waits for no longer than one takes (assumption)."""
+
+MOST_WAITING = 40_000
+"""Events that may wait in a worker; more are answered with 502 and Retry-After (assumption)."""
+
+FIRE_RESERVE = 10_000
+"""Room beyond it that only pushes with a fire may use."""
+
+OLDEST_S = 30 * 86400.0
+"""A device's time that is older cannot be meant (assumption: a vendor keeps what it could not
+deliver for a month)."""
+
+FUTURE_S = 3600.0
+"""Nor one that is further ahead: a clock an hour off, or in a wrong time zone."""
+
+_FIRE_WORDS = (b"fire", "火".encode(), b"smoke", "烟".encode(), b"alarm")
+
+_parts = msgspec.json.Decoder(list[msgspec.Raw])
+_one = msgspec.json.Decoder(Event)
+
+
+class Full(Exception):
+    """Too much waits; the vendor has to come again later."""
+
+
+class Item(NamedTuple):
+    """An event of a push, or what could not be read.
+
+    Parameters
+    ----------
+    message_id : empty where it could not be read; it is then kept without one.
+    event : None where it cannot be read.
+    body : as it came.
+    problem : why it cannot be taken as it is; empty: it can.
+    fire : it is an alarm, or may be one.
+    """
+
+    message_id: str
+    device_id: str
+    event: Event | None
+    body: bytes
+    problem: str
+    fire: bool
+
+
+@dataclass(slots=True)
+class Push:
+    """What one request brought; ``done`` is set when it is on disk."""
+
+    vendor: int
+    vendor_name: str
+    items: list[Item]
+    done: asyncio.Future[Received] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+def parse(body: bytes, now: float) -> list[Item]:
+    """The events of a body of API 22, each judged by itself.
+
+    A body that is no JSON at all is one item with a problem. Nothing is thrown away here.
+    """
+    if body[:1] == b"[" or body.lstrip()[:1] == b"[":
+        try:
+            parts = _parts.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return [_item(body, now)]
+        if not 1 <= len(parts) <= 1000:
+            what = f"{len(parts)} events in one push; 1 to 1000 are taken"
+            return [Item("", "", None, body, what, may_be_fire(body))]
+        return [_item(bytes(part), now) for part in parts]
+    return [_item(body, now)]
+
+
+def _item(body: bytes, now: float) -> Item:
+    try:
+        event = _one.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            read(body, EVENTS)
+            problem = "not one event"
+        except Malformed as error:
+            problem = str(error)
+        return Item("", "", None, body, problem, may_be_fire(body))
+    problem = _impossible_time(event.time, now)
+    return Item(
+        event.message_id, event.device_id, event, body, problem, event.type is EventType.FIRE
+    )
+
+
+def _impossible_time(text: str, now: float) -> str:
+    try:
+        at = instant(text).timestamp()
+    except Malformed as error:
+        return str(error)
+    if at > now + FUTURE_S:
+        return f"time {text} lies in the future; is the device's clock or its time zone wrong?"
+    if at < now - OLDEST_S:
+        return f"time {text} is more than 30 days ago; is the device's clock wrong?"
+    return ""
+
+
+def may_be_fire(body: bytes) -> bool:
+    """Whether something unreadable could be a fire alarm: when in doubt it is one."""
+    text = body.lower()
+    return any(word in text for word in _FIRE_WORDS)
+
+
+class Ingest:
+    """The queues of a worker and its committer."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self._fires: deque[Push] = deque()
+        self._others: deque[Push] = deque()
+        self._wake = asyncio.Event()
+
+    async def submit(self, push: Push) -> Received:
+        """Waits until a push is on disk.
+
+        Raises
+        ------
+        Full
+            If too much waits already.
+        DatabaseAway
+            If the database cannot be written to; nothing of it is kept.
+        """
+        fire = any(item.fire for item in push.items)
+        room = MOST_WAITING + (FIRE_RESERVE if fire else 0)
+        if self.core.metrics.waiting + len(push.items) > room:
+            self.core.metrics.refused += 1
+            raise Full
+        self.core.metrics.waiting += len(push.items)
+        (self._fires if fire else self._others).append(push)
+        self._wake.set()
+        return await push.done
+
+    async def run(self) -> None:
+        """Commits batches until it is cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._fires or self._others:
+                await self._commit(self._next())
+
+    def _next(self) -> list[Push]:
+        pushes: list[Push] = []
+        events = 0
+        for queue in (self._fires, self._others):
+            while queue and (not pushes or events + len(queue[0].items) <= MOST_IN_A_BATCH):
+                push = queue.popleft()
+                events += len(push.items)
+                pushes.append(push)
+        self.core.metrics.waiting -= events
+        return pushes
+
+    async def _commit(self, pushes: list[Push]) -> None:
+        began = time.perf_counter()
+        try:
+            answers = await self.store(pushes)
+        except DATABASE_AWAY as error:
+            # The database is away or full: whoever pushed comes again.
+            self.core.lost_database(error)
+            for push in pushes:
+                if not push.done.done():
+                    push.done.set_exception(DatabaseAway(str(error) or type(error).__name__))
+            return
+        except Exception as error:
+            if len(pushes) > 1:
+                # One of them spoils the others: each by itself.
+                log.exception("a batch failed; its pushes are tried one by one")
+                for push in pushes:
+                    await self._commit([push])
+                return
+            log.exception("a push failed")
+            if not pushes[0].done.done():
+                pushes[0].done.set_exception(error)
+            return
+        for push, answer in zip(pushes, answers, strict=True):
+            if not push.done.done():  # else the vendor has gone
+                push.done.set_result(answer)
+        events = sum(len(push.items) for push in pushes)
+        self.core.metrics.committed(events, time.perf_counter() - began)
+
+    async def store(self, pushes: Sequence[Push]) -> list[Received]:
+        """Writes pushes and all that follows from them; they are on disk when it returns."""
+        core = self.core
+        async with core.pool.acquire() as db, db.transaction():
+            batch = core.batch()
+            rows = [
+                (push, item, Message(core.new_id(), push.vendor, item.message_id, item.body))
+                for push in pushes
+                for item in push.items
+            ]
+            fresh = await _insert(db, [message for _, _, message in rows])
+            reused = await _reused(db, [row for row in rows if row[2].id not in fresh])
+            fresh |= reused
+            named = [f"{push.vendor_name}/{item.device_id or '?'}" for push, item, _ in rows]
+            known = await core.registry.devices(db, set(named))
+            arrivals, kept = [], []
+            for (push, item, message), device in zip(rows, named, strict=True):
+                if message.id not in fresh:
+                    continue
+                if item.problem:
+                    kept.append((push.vendor, item.problem, item.body))
+                elif message.id in reused:
+                    kept.append((push.vendor, f"messageId {item.message_id} reused", item.body))
+                elif device not in known and not item.fire:
+                    kept.append((push.vendor, f"unknown device {item.device_id}", item.body))
+                    continue
+                if item.fire or not item.problem:
+                    arrivals.append(Arrival(message.id, device, item.event))
+            await take(db, batch, arrivals, known, core.rules)
+            if kept:
+                await _quarantine(db, batch.now, kept)
+            await batch.write(db)
+        return _count(pushes, rows, fresh, kept)
+
+
+class DatabaseAway(Exception):
+    """Nothing can be kept just now; the vendor has to come again later."""
+
+
+async def _insert(db: asyncpg.Connection, messages: Sequence[Message]) -> set[int]:
+    """Stores messages; the unreadable ones, which have no id of their vendor's, always."""
+    unnamed = [message for message in messages if not message.message_id]
+    if unnamed:
+        messages = [message for message in messages if message.message_id]
+        await db.execute(
+            "INSERT INTO message SELECT * FROM unnest($1::bigint[], $2::int[], $3::bytea[])",
+            *zip(*((m.id, m.vendor, m.body) for m in unnamed), strict=True),
+        )
+    fresh = await insert_messages(db, messages) if messages else set()
+    return fresh | {message.id for message in unnamed}
+
+
+async def _reused(db: asyncpg.Connection, rows: Sequence[tuple[Push, Item, Message]]) -> set[int]:
+    """Of messages whose id is known, those that say something else: they are stored, too."""
+    if not rows:
+        return set()
+    stored = await stored_bodies(db, {(m.vendor, m.message_id) for _, _, m in rows})
+    other = [
+        message
+        for _, _, message in rows
+        if stored[message.vendor, message.message_id] != message.body
+        and not _same(stored[message.vendor, message.message_id], message.body)
+    ]
+    if other:
+        await db.execute(
+            "INSERT INTO message SELECT * FROM unnest($1::bigint[], $2::int[], $3::bytea[])",
+            *zip(*((m.id, m.vendor, m.body) for m in other), strict=True),
+        )
+    return {message.id for message in other}
+
+
+def _same(one: bytes, other: bytes) -> bool:
+    """The same JSON, written differently."""
+    return bool(msgspec.json.decode(one) == msgspec.json.decode(other))
+
+
+async def _quarantine(
+    db: asyncpg.Connection, now: float, kept: Iterable[tuple[int, str, bytes]]
+) -> None:
+    vendors, reasons, bodies = zip(*kept, strict=True)
+    await db.execute(
+        "INSERT INTO quarantine (vendor, received, reason, body) "
+        "SELECT vendor, $4, reason, body FROM unnest($1::int[], $2::text[], $3::bytea[]) "
+        "AS u (vendor, reason, body)",
+        vendors,
+        reasons,
+        bodies,
+        now,
+    )
+
+
+def _count(
+    pushes: Sequence[Push],
+    rows: Sequence[tuple[Push, Item, Message]],
+    fresh: set[int],
+    kept: Sequence[tuple[int, str, bytes]],
+) -> list[Received]:
+    """What became of each push."""
+    if len(fresh) == len(rows) and not kept:
+        return [Received(len(push.items), 0, 0) for push in pushes]
+    put_aside = {id(body) for _, _, body in kept}
+    answers, at = [], 0
+    for push in pushes:
+        mine = rows[at : at + len(push.items)]
+        at += len(push.items)
+        new = [message for _, _, message in mine if message.id in fresh]
+        aside = sum(id(message.body) in put_aside for message in new)
+        answers.append(Received(len(new) - aside, len(mine) - len(new), aside))
+    return answers

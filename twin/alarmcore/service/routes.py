@@ -1,0 +1,45 @@
+"""All that is served but the ingest, in one list: routes, rights and the document rest on it."""
+
+from __future__ import annotations
+
+from twin.alarmcore.annexb.apis import GET_TOKEN
+from twin.alarmcore.annexb.codes import PREFIX, ReturnCode
+from twin.alarmcore.annexb.messages import Credentials, Token
+from twin.alarmcore.service import console, operation
+from twin.alarmcore.service.endpoint import Call, Endpoint, Refused
+from twin.alarmcore.service.tokens import Role, issue_vendor_token
+
+ANYBODY = frozenset[Role]()
+
+
+async def get_token(call: Call) -> Token:
+    """A vendor's new token (B.4.1)."""
+    core = call.core
+    if core.gate.blocked(call.address):
+        raise Refused(429, ReturnCode.NO_RIGHT, "too many wrong secrets; come again in a minute")
+    async with core.pool.acquire() as db, db.transaction():
+        issued = await issue_vendor_token(db, core.seal, call.body.appkey, call.body.master_secret)
+    if isinstance(issued, str):
+        core.gate.failed(call.address)
+        if issued == "appkey":
+            raise Refused(401, ReturnCode.UNKNOWN_APPKEY, "the appkey is not known")
+        raise Refused(401, ReturnCode.WRONG_SECRET, "appkey and masterSecret do not match")
+    core.gate.forget()
+    return Token(issued[1])
+
+
+ENDPOINTS = (
+        Endpoint(
+            "POST", PREFIX + GET_TOKEN.path, GET_TOKEN.name, "A vendor's new token",
+            ANYBODY, get_token, request=Credentials, answer=Token,
+        ),
+        *console.ENDPOINTS,
+        Endpoint(
+            "GET", "/healthz", "getHealth", "Whether the service keeps its promises just now",
+            ANYBODY, operation.health, answer=operation.Health,
+        ),
+        Endpoint(
+            "GET", "/metrics", "getMetrics", "Counts of the worker that answers, for Prometheus",
+            ANYBODY, operation.metrics,
+        ),
+    )  # fmt: skip

@@ -1,0 +1,336 @@
+"""Starting the service: a data folder, PostgreSQL, a certificate, workers.
+
+The process that is started keeps PostgreSQL and the workers running; each worker is a process of
+its own that shares the port, so that one process or ten make no difference to what is served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import fcntl
+import ipaddress
+import logging
+import os
+import secrets
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twin.alarmcore.errors import CoreError
+from twin.alarmcore.service.config import CoreSettings, load_settings
+from twin.alarmcore.store.database import Cluster
+
+log = logging.getLogger("twin.core")
+
+RESTART_S = 0.5
+"""How soon what died is started again."""
+
+_CERTIFICATE_DAYS = 3650
+_BACKLOG = 2048
+
+
+@dataclass(frozen=True)
+class Serving:
+    """How the service is started.
+
+    Parameters
+    ----------
+    data : folder of everything that the service keeps.
+    host, port : where it listens.
+    database : URL of a given database; empty: the embedded one in the data folder.
+    tls : HTTPS; else HTTP.
+    workers : processes that serve.
+    speed : of its clock; 1 is real time.
+    """
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8443
+    database: str = ""
+    tls: bool = True
+    workers: int = 1
+    speed: float = 1.0
+
+    @property
+    def settings(self) -> CoreSettings:
+        """What ``core.toml`` says."""
+        return load_settings(self.data / "core.toml")
+
+
+def serve(serving: Serving) -> int:
+    """Runs the service until it is told to stop (SIGINT, SIGTERM).
+
+    Raises
+    ------
+    CoreError
+        What the user can mend.
+    """
+    serving.settings  # noqa: B018  what is wrong in it is said before anything starts
+    with _owned(serving.data), _database(serving) as (url, cluster):
+        if serving.tls:
+            certificate(serving.data, serving.host)
+        _check_port(serving)
+        environment = {**os.environ, "TWIN_CORE_DATABASE": url}
+        children: list[subprocess.Popen[bytes]] = []
+        stop = _Stop()
+        try:
+            while not stop.asked:
+                if cluster is not None and cluster.ensure():
+                    log.warning("PostgreSQL had died and was started again")
+                children = [child for child in children if _lives(child)]
+                while len(children) < serving.workers:
+                    children.append(subprocess.Popen(_worker_command(serving), env=environment))
+                stop.wait(RESTART_S)
+        finally:
+            for child in children:
+                child.terminate()
+            for child in children:
+                child.wait()
+    return 0
+
+
+class _Stop:
+    """Whether a signal has asked the process to stop."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask)
+
+    def _ask(self, *_: Any) -> None:
+        self.asked = True
+
+    def wait(self, seconds: float) -> None:
+        """Waits, not beyond the signal."""
+        until = time.monotonic() + seconds
+        while not self.asked and time.monotonic() < until:
+            time.sleep(0.05)
+
+
+def _lives(child: subprocess.Popen[bytes]) -> bool:
+    code = child.poll()
+    if code == 2:
+        raise CoreError("a worker could not start; its message is above")
+    if code is not None:
+        log.error("a worker ended with %s; another is started", code)
+    return code is None
+
+
+def _worker_command(serving: Serving) -> list[str]:
+    return [
+        sys.executable, "-m", "twin.alarmcore.service.worker",
+        str(serving.data), serving.host, str(serving.port),
+        "https" if serving.tls else "http", repr(serving.speed), str(os.getpid()),
+    ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def _owned(folder: Path) -> Iterator[None]:
+    """The data folder, made if it is new; nobody else may run on it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o711)  # PostgreSQL's own user has to pass through
+        handle = (folder / ".lock").open("w")
+    except OSError as error:
+        raise CoreError(f"{folder}: cannot be used as a data folder: {error.strerror}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise CoreError(f"{folder}: a service runs on this data folder already") from None
+    try:
+        yield
+    finally:
+        handle.close()
+
+
+@contextlib.contextmanager
+def _database(serving: Serving) -> Iterator[tuple[str, Cluster | None]]:
+    if serving.database:
+        yield serving.database, None
+        return
+    cluster = Cluster(serving.data / "postgres")
+    url = cluster.start()
+    try:
+        yield url, cluster
+    finally:
+        cluster.stop()
+
+
+@contextlib.contextmanager
+def database_of(data: Path, database: str = "") -> Iterator[str]:
+    """The URL of a data folder's database, which is started for the time if it is not running."""
+    if database:
+        yield database
+        return
+    cluster = Cluster(data / "postgres")
+    if not (data / "postgres").is_dir():
+        data.mkdir(parents=True, exist_ok=True)
+    running = cluster.running()
+    url = cluster.start()
+    try:
+        yield url
+    finally:
+        if not running:
+            cluster.stop()
+
+
+def bound(serving: Serving) -> socket.socket:
+    """A socket on the service's port, shared with the other workers."""
+    family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listening.bind((serving.host, serving.port))
+    listening.listen(_BACKLOG)
+    return listening
+
+
+def _check_port(serving: Serving) -> None:
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in serving.host else socket.AF_INET) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind((serving.host, serving.port))
+    except OSError as error:
+        raise CoreError(
+            f"{serving.host}:{serving.port} cannot be listened on: {error.strerror}; give another "
+            "--host or --port"
+        ) from error
+
+
+def certificate(folder: Path, host: str) -> tuple[Path, Path]:
+    """The certificate and key of the data folder; a self-signed one is made on first start."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    cert, key = folder / "server.crt", folder / "server.key"
+    if cert.exists() and key.exists():
+        return cert, key
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "alarm core")])
+    names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName(socket.gethostname())]
+    for address in {host, "127.0.0.1", "::1"}:
+        with contextlib.suppress(ValueError):
+            names.append(x509.IPAddress(ipaddress.ip_address(address)))
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=_CERTIFICATE_DAYS))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    _write_private(
+        key,
+        private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ),
+    )
+    cert.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    return cert, key
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    part.touch(0o600)
+    part.write_bytes(content)
+    part.replace(path)
+
+
+@contextlib.asynccontextmanager
+async def working(serving: Serving, url: str) -> AsyncIterator[Any]:
+    """A worker's tasks on a database; yields its ASGI application."""
+    from twin.alarmcore.service import outbox, timers
+    from twin.alarmcore.service.app import App
+    from twin.alarmcore.service.core import open_core
+    from twin.alarmcore.service.ingest import Ingest
+    from twin.alarmcore.service.routes import ENDPOINTS
+    from twin.alarmcore.service.tokens import Seal
+
+    seal = Seal(serving.data / "secret.key")
+    async with open_core(url, serving.settings, seal, serving.speed) as core:
+        ingest = Ingest(core)
+        tasks = [
+            asyncio.create_task(work, name=name)
+            for name, work in (
+                ("ingest", ingest.run()),
+                ("listen", core.listen(url)),
+                ("deadlines", timers.run(core)),
+                ("outbox", outbox.Outbox(core, serving.data).run()),
+            )
+        ]
+        try:
+            yield App(core, ingest, ENDPOINTS)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def run_worker(serving: Serving, url: str) -> None:
+    """Serves until the process is told to stop; answers what it has taken."""
+    import uvicorn
+
+    cert, key = certificate(serving.data, serving.host) if serving.tls else (None, None)
+    async with working(serving, url) as app:
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            ssl_certfile=cert,
+            ssl_keyfile=key,
+            ssl_version=ssl.PROTOCOL_TLS_SERVER,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=10,
+        )
+        await uvicorn.Server(config).serve(sockets=[bound(serving)])
+
+
+def worker_main(arguments: Sequence[str]) -> int:
+    """A worker's process, as :func:`serve` starts it."""
+    import uvloop
+
+    from twin.alarmcore.service.operation import log_to_stderr
+
+    data, host, port, scheme, speed, parent = arguments
+    log_to_stderr()
+    serving = Serving(Path(data), host, int(port), tls=scheme == "https", speed=float(speed))
+    _end_with_parent(int(parent))
+    try:
+        uvloop.run(run_worker(serving, os.environ["TWIN_CORE_DATABASE"]))
+    except ValueError as error:
+        print(f"twin core: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _end_with_parent(parent: int) -> None:
+    """The kernel ends this process when the one that keeps it dies."""
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):  # Linux only
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit(0)

@@ -1,0 +1,84 @@
+"""Deadlines that have come: each is reported to the lifecycle once, by whoever is first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from twin.alarmcore.lifecycle import DeadlineDue
+from twin.alarmcore.service.core import Core
+from twin.alarmcore.service.engine import advance
+from twin.alarmcore.store.database import DATABASE_AWAY
+from twin.terms import Kind
+
+log = logging.getLogger("twin.core")
+
+LOOK_S = 0.2
+"""How often deadlines are looked at, seconds of the service's clock at speed 1."""
+
+MOST_AT_ONCE = 500
+
+
+async def run(core: Core) -> None:
+    """Reports deadlines until it is cancelled."""
+    while True:
+        try:
+            while await report_due(core) == MOST_AT_ONCE:
+                pass
+            await miss_tickets(core)
+        except DATABASE_AWAY as error:
+            core.lost_database(error)
+            await asyncio.sleep(1.0)
+        except Exception:
+            log.exception("deadlines could not be reported")
+            await asyncio.sleep(1.0)
+        await asyncio.sleep(LOOK_S / core.clock.speed)
+
+
+async def report_due(core: Core) -> int:
+    """Reports deadlines that have come; returns how many.
+
+    The venue's state is locked before the deadline's row, as everywhere; one that another worker
+    is busy with is left to it.
+    """
+    async with core.transaction() as (db, batch):
+        venues = await db.fetch(
+            """
+            SELECT venue FROM venue_state WHERE venue IN (
+                SELECT venue FROM deadline WHERE at <= $1 ORDER BY at LIMIT $2
+            ) ORDER BY venue FOR UPDATE SKIP LOCKED
+            """,
+            batch.now,
+            MOST_AT_ONCE,
+        )
+        if not venues:
+            return 0
+        due = await db.fetch(
+            "SELECT alarm, name, venue FROM deadline WHERE at <= $1 AND venue = ANY($2::text[]) "
+            "ORDER BY at, alarm, name",
+            batch.now,
+            [row[0] for row in venues],
+        )
+        events = [(venue, DeadlineDue(alarm, name)) for alarm, name, venue in due]
+        await advance(db, batch, events, core.rules)
+        for alarm, name, _ in due:
+            batch.end_deadline(alarm, name)
+    core.metrics.deadlines += len(due)
+    return len(due)
+
+
+async def miss_tickets(core: Core) -> None:
+    """Records maintenance deadlines that have passed (6.5), each once."""
+    async with core.transaction() as (db, batch):
+        rows = await db.fetch(
+            """
+            UPDATE ticket SET missed = true WHERE id IN (
+                SELECT id FROM ticket WHERE closed IS NULL AND NOT missed AND due <= $1
+                LIMIT $2 FOR UPDATE SKIP LOCKED
+            ) RETURNING device, kind, due - opened
+            """,
+            batch.now,
+            MOST_AT_ONCE,
+        )
+        for device, kind, seconds in rows:
+            batch.row(Kind.DEADLINE_MISSED, device, value=seconds, text=kind)

@@ -1,0 +1,240 @@
+"""Who somebody is: tokens, secrets and the roles that they stand for (B.2.1, B.4.1).
+
+Tokens are random. The core keeps a hash of what it only checks; a vendor's token, which the core
+presents, too, when it pulls, it keeps encrypted as well, under a key in the data folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+
+from twin.alarmcore.errors import CoreError
+
+CHANGED = "tokens"
+"""Whoever changes a token NOTIFYs this channel."""
+
+_WINDOW_S = 60.0
+_MOST_ADDRESSES = 10_000
+
+
+class Role(StrEnum):
+    """Roles, and what each may do."""
+
+    VENDOR = "vendor"
+    """Pushes into its own projects."""
+    OPERATOR = "operator"
+    """Works on alarms and tickets at the console."""
+    MANAGER = "manager"
+    """Sees the center's figures (7.2)."""
+    OWNER = "owner"
+    """Sees its own venues (7.3)."""
+    UPSTREAM = "upstream"
+    """A central platform: reads what is forwarded to it (4.3)."""
+    AUDITOR = "auditor"
+    """Reads every message and the audit trail."""
+
+
+class Principal(NamedTuple):
+    """Who asks.
+
+    Parameters
+    ----------
+    role : what they may do.
+    name : of the vendor or the account.
+    id : of the vendor or the account.
+    venues : an owner's venues.
+    """
+
+    role: Role
+    name: str
+    id: int
+    venues: tuple[str, ...] = ()
+
+
+def new_token() -> str:
+    """A random token of 256 bits; fits the 100 characters of B.4.1."""
+    return secrets.token_urlsafe(32)
+
+
+def token_hash(token: str | bytes) -> bytes:
+    """What is kept of a token that is only checked. Its 256 random bits need no salt."""
+    return hashlib.sha256(token.encode() if isinstance(token, str) else token).digest()
+
+
+class Seal:
+    """Encrypts tokens that have to be presented, under a key file that is made on first use.
+
+    Parameters
+    ----------
+    path : the key file; only its owner may read it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from cryptography.fernet import Fernet
+
+        if not path.exists():
+            part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+            part.touch(0o600)
+            part.write_bytes(Fernet.generate_key())
+            try:
+                path.hardlink_to(part)  # whoever comes first
+            except FileExistsError:
+                pass
+            finally:
+                part.unlink()
+        self._fernet = Fernet(path.read_bytes())
+
+    def close(self, token: str) -> bytes:
+        """Encrypts."""
+        return self._fernet.encrypt(token.encode())
+
+    def open(self, sealed: bytes) -> str:
+        """Decrypts."""
+        return self._fernet.decrypt(sealed).decode()
+
+
+class Gate:
+    """Checks tokens, knows recent ones by heart, and slows down whoever guesses.
+
+    Parameters
+    ----------
+    pool : connections to the database.
+    most_failures : wrong tokens or secrets of one address within a minute.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, most_failures: int) -> None:
+        self._pool = pool
+        self._most_failures = most_failures
+        self._known: dict[bytes, Principal] = {}
+        self._failures: dict[str, tuple[float, int]] = {}
+        self._forgotten = 0
+
+    def forget(self) -> None:
+        """Asks the database anew for every token."""
+        self._forgotten += 1
+        self._known.clear()
+
+    def known(self, token: bytes) -> Principal | None:
+        """The principal of a token that was checked before, without asking anybody."""
+        return self._known.get(token_hash(token))
+
+    async def principal(self, token: bytes, address: str) -> Principal | None:
+        """The principal of a token, None if it is nobody's."""
+        digest = token_hash(token)
+        found = self._known.get(digest)
+        if found is None:
+            forgotten = self._forgotten
+            async with self._pool.acquire() as db:
+                row = await db.fetchrow(
+                    "SELECT 'vendor' AS role, name, id, NULL::text[] AS venues FROM vendor "
+                    "WHERE token_hash = $1 UNION ALL "
+                    "SELECT role, name, id, venues FROM account WHERE token_hash = $1",
+                    digest,
+                )
+            if row is None:
+                self.failed(address)
+                return None
+            found = Principal(Role(row["role"]), row["name"], row["id"], tuple(row["venues"] or ()))
+            if forgotten == self._forgotten:  # else it may have been ended meanwhile
+                self._known[digest] = found
+        return found
+
+    def blocked(self, address: str) -> bool:
+        """Whether an address has failed too often within the last minute."""
+        since, failures = self._failures.get(address, (0.0, 0))
+        return failures >= self._most_failures and time.monotonic() - since < _WINDOW_S
+
+    def failed(self, address: str) -> None:
+        """Counts a wrong token or secret."""
+        now = time.monotonic()
+        since, failures = self._failures.get(address, (now, 0))
+        if now - since >= _WINDOW_S:
+            since, failures = now, 0
+        if len(self._failures) >= _MOST_ADDRESSES:
+            self._failures.clear()
+        self._failures[address] = (since, failures + 1)
+
+
+async def issue_vendor_token(
+    db: asyncpg.Connection, seal: Seal, appkey: str, secret: str
+) -> tuple[int, str] | str:
+    """A vendor's new token, which ends the old one (B.4.1).
+
+    Returns
+    -------
+    The vendor's id and its token, or ``"appkey"`` or ``"secret"``: what is wrong.
+    """
+    row = await db.fetchrow("SELECT id, secret_hash FROM vendor WHERE appkey = $1", appkey)
+    if row is None:
+        return "appkey"
+    if not hmac.compare_digest(row["secret_hash"], token_hash(secret)):
+        return "secret"
+    token = new_token()
+    await db.execute(
+        "UPDATE vendor SET token_hash = $2, token_sealed = $3 WHERE id = $1",
+        row["id"],
+        token_hash(token),
+        seal.close(token),
+    )
+    await db.execute("SELECT pg_notify($1, '')", CHANGED)
+    return row["id"], token
+
+
+async def add_vendor(
+    db: asyncpg.Connection, name: str, url: str | None, pull_period_s: float
+) -> tuple[str, str]:
+    """Registers a vendor platform; returns its appkey and masterSecret, shown only now.
+
+    Raises
+    ------
+    CoreError
+        If the name is taken.
+    """
+    appkey, secret = secrets.token_hex(14), new_token()
+    try:
+        await db.execute(
+            "INSERT INTO vendor (name, appkey, secret_hash, url, pull_period) "
+            "VALUES ($1, $2, $3, $4, $5)",
+            name,
+            appkey,
+            token_hash(secret),
+            url,
+            pull_period_s,
+        )
+    except asyncpg.UniqueViolationError:
+        raise CoreError(f"vendor {name!r} is registered already; give another name") from None
+    return appkey, secret
+
+
+async def add_account(
+    db: asyncpg.Connection, name: str, role: Role, venues: tuple[str, ...] = ()
+) -> str:
+    """Gives a person or a platform a token; a new one ends the old one.
+
+    Raises
+    ------
+    CoreError
+        If the name has another role.
+    """
+    token = new_token()
+    row = await db.fetchrow(
+        "INSERT INTO account (name, role, venues, token_hash) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (name) DO UPDATE SET token_hash = excluded.token_hash, "
+        "venues = excluded.venues WHERE account.role = excluded.role RETURNING id",
+        name,
+        role,
+        list(venues) or None,
+        token_hash(token),
+    )
+    if row is None:
+        raise CoreError(f"account {name!r} has another role; give another name")
+    await db.execute("SELECT pg_notify($1, '')", CHANGED)
+    return token
