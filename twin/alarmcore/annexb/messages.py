@@ -111,9 +111,8 @@ class Responsible(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     Parameters
     ----------
     name : of the person.
-    phone : with country code or as dialled locally.
+    phone : with country code or as dialled locally; the app and WeChat know the person by it.
     channels : how the person is reached.
-    address : where the app, WeChat or another channel that needs no telephone finds the person.
     """
 
     name: Name
@@ -122,7 +121,6 @@ class Responsible(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
         tuple[Literal["voice", "sms", "app", "wechat", "announcement"], ...],
         Meta(min_length=1, max_length=5),
     ] = ("voice", "sms")
-    address: Name = ""
 
 
 class Venue(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
