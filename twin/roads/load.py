@@ -32,7 +32,8 @@ def load_roads(settings: RoadSettings) -> RoadNetwork:
     Parameters
     ----------
     settings : with a ``file`` (.osm.pbf, .osm, .osm.gz, .graphml), a ``place``, or neither (the
-        built-in township, or several side by side); hazards of ``hazards_file`` join those of the map.
+        built-in township, or several side by side); hazards of ``hazards_file`` join those of the
+        map.
 
     Raises
     ------

@@ -113,6 +113,36 @@ class TravelTimes:
         assert best is not None  # a week has hours
         return best[1], best[2]
 
+    def slowest_hours(self) -> list[int]:
+        """An hour of each traffic pattern that can be the slowest for some trip, ascending.
+
+        A pattern that slows every road class down at least as much as another makes every trip at
+        least as slow, so the other one need not be looked at.
+        """
+        first: dict[int, int] = {}
+        for hour, pattern in enumerate(self._pattern.tolist()):
+            first.setdefault(pattern, hour)
+        free = np.ones(len(ROAD_CLASSES))
+        factors = {k: free if k == _FREE_FLOW else self._slowdown[k] for k in first}
+        return sorted(
+            first[k]
+            for k, mine in factors.items()
+            if not any(
+                np.all(theirs >= mine) and (bool(np.any(theirs > mine)) or other < k)
+                for other, theirs in factors.items()
+                if other != k
+            )
+        )
+
+    def edge_seconds(self, hour: int | None = None) -> tuple[Floats, Floats]:
+        """What each edge costs an ordinary vehicle: driving it, and the junction at its end, s."""
+        pattern = self.pattern(hour)
+        driving = self.network.length / self.network.speed
+        if pattern != _FREE_FLOW:
+            driving = driving * self._slowdown[pattern][self.network.road_class]
+        at_end = self.network.junction[self.network.end].astype(float)
+        return driving, self.settings.junction_delay * at_end
+
     def between(self, nodes: ArrayLike, engine: bool = False) -> NDArray[np.float32]:
         """Free-flow times among k nodes, (k, k), s: row from, column to."""
         nodes = np.asarray(nodes, int)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from shapely import LinearRing, MultiPolygon, Polygon
+    from shapely import LinearRing, MultiPolygon, Point, Polygon
 
     from twin.roads.network import Feature, RoadNetwork
     from twin.roads.travel import TravelTimes
@@ -145,6 +145,35 @@ def _along(ring: LinearRing) -> Floats:
     return np.asarray(shapely.get_coordinates(shapely.line_interpolate_point(ring, along)))
 
 
+def edge_facts(network: RoadNetwork, points: EdgePoints) -> list[dict[str, float | str]]:
+    """Where the points of an edge lie, in words a reader of the map knows.
+
+    Returns
+    -------
+    One dict per point: ``lon`` and ``lat``, degrees; where the map has a named village or town,
+    ``near`` is the nearest one's name, ``metres`` and ``bearing`` (compass degrees) lead from it to
+    the point.
+    """
+    lon, lat = network.unproject(points.x, points.y)
+    facts: list[dict[str, float | str]] = [
+        {"lon": round(a, 5), "lat": round(b, 5)}
+        for a, b in zip(lon.tolist(), lat.tolist(), strict=True)
+    ]
+    named = [place for place in network.features_of("village", "town") if place.name]
+    if named:
+        east = points.x[:, None] - np.array([place.x for place in named])
+        north = points.y[:, None] - np.array([place.y for place in named])
+        away = np.hypot(east, north)
+        for number, nearest in enumerate(away.argmin(axis=1).tolist()):
+            step = (east[number, nearest], north[number, nearest])
+            facts[number] |= {
+                "near": named[nearest].name,
+                "metres": round(float(away[number, nearest])),
+                "bearing": round(float(np.degrees(np.arctan2(*step)) % 360.0)),
+            }
+    return facts
+
+
 def reach(
     network: RoadNetwork,
     travel: TravelTimes,
@@ -178,14 +207,48 @@ def reach(
     )
 
 
+@dataclass(frozen=True)
+class HazardPart:
+    """A hazard of clause 5.1.2 and its dangerous part.
+
+    Attributes
+    ----------
+    name : its name, or its kind and a number; unique among the hazards.
+    kind : one of :data:`HAZARD_KINDS`.
+    x, y : its middle, metres: wind carries from here.
+    part : where the map has its outline, that (its fence, hence on the safe side); else its point.
+    """
+
+    name: str
+    kind: str
+    x: float
+    y: float
+    part: Polygon | Point
+
+
+def hazard_parts(features: Iterable[Feature]) -> list[HazardPart]:
+    """The hazards among the features, in their order; other kinds are passed over."""
+    import shapely
+
+    hazards = [feature for feature in features if feature.kind in HAZARD_KINDS]
+    names = [feature.name for feature in hazards]
+    parts = []
+    for number, feature in enumerate(hazards, 1):
+        unique = feature.name and names.count(feature.name) == 1
+        name = feature.name if unique else f"{feature.name or feature.kind}-{number:02d}"
+        part = shapely.Point(feature.x, feature.y)
+        if feature.outline is not None:
+            part = shapely.Polygon(feature.outline)
+        parts.append(HazardPart(name, feature.kind, feature.x, feature.y, part))
+    return parts
+
+
 def hazard_checks(
     features: Iterable[Feature], site_xy: tuple[float, float], site_radius_m: float
 ) -> list[HazardCheck]:
     """Distance and bearing of a center to each hazard of clause 5.1.2.
 
-    The distance is from the center's boundary to the hazardous part. Where the map has the
-    hazard's outline, that is the part (its fence, hence on the safe side); else its point. Wind
-    carries from the middle of the hazard.
+    The distance is from the center's boundary to the hazardous part.
 
     Parameters
     ----------
@@ -196,24 +259,17 @@ def hazard_checks(
     import shapely
 
     site = shapely.Point(site_xy)
-    hazards = [feature for feature in features if feature.kind in HAZARD_KINDS]
-    names = [feature.name for feature in hazards]
-    checks = []
-    for number, feature in enumerate(hazards, 1):
-        part = shapely.Point(feature.x, feature.y)
-        if feature.outline is not None:
-            part = shapely.Polygon(feature.outline)
-        east, north = site_xy[0] - feature.x, site_xy[1] - feature.y
-        unique = feature.name and names.count(feature.name) == 1
-        checks.append(
-            HazardCheck(
-                hazard=feature.name if unique else f"{feature.name or feature.kind}-{number:02d}",
-                kind=feature.kind,
-                distance_m=max(0.0, float(shapely.distance(site, part)) - site_radius_m),
-                bearing_deg=float(np.degrees(np.arctan2(east, north)) % 360.0),
-            )
+    return [
+        HazardCheck(
+            hazard=hazard.name,
+            kind=hazard.kind,
+            distance_m=max(0.0, float(shapely.distance(site, hazard.part)) - site_radius_m),
+            bearing_deg=float(
+                np.degrees(np.arctan2(site_xy[0] - hazard.x, site_xy[1] - hazard.y)) % 360.0
+            ),
         )
-    return checks
+        for hazard in hazard_parts(features)
+    ]
 
 
 def wind_side(
