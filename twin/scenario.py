@@ -22,6 +22,7 @@ from twin.center.settings import CenterSettings
 from twin.network.settings import NetworkSettings
 from twin.quantity import TIME_UNITS, Quantity, Settings, param
 from twin.roads.settings import RoadSettings
+from twin.siting.settings import SitingSettings
 from twin.vendor.settings import VendorSettings
 from twin.venues.settings import VenueSettings
 
@@ -83,6 +84,9 @@ class Scenario(Settings):
     vendors: dict[str, VendorSettings] = Field(default_factory=lambda: {"vendor": VendorSettings()})
     alarmcore: AlarmCoreSettings = Field(default_factory=AlarmCoreSettings)
     centers: dict[str, CenterSettings] = Field(default_factory=lambda: {"center": CenterSettings()})
+    siting: SitingSettings | None = Field(
+        None, description="where centers go (`twin site`); a run does not look at it"
+    )
 
     @field_validator("time_zone")
     @classmethod
@@ -271,7 +275,14 @@ def _find(source: str | Path) -> Path:
     )
 
 
-_FILES = (("roads", "file"), ("roads", "hazards_file"), ("venues", "file"))
+_FILES = (
+    ("roads", "file"),
+    ("roads", "hazards_file"),
+    ("venues", "file"),
+    ("siting", "candidates_file"),
+    ("siting", "premises_file"),
+    ("siting", "hydrants_file"),
+)
 
 
 def _read(path: Path, chain: list[Path]) -> list[Layer]:
@@ -427,6 +438,9 @@ def _keys_at(place: Sequence[Any]) -> list[str]:
         fields = getattr(model, "model_fields", None)
         if fields is not None and part in fields:
             model = fields[part].annotation
+            # a table that may be absent is "Settings | None"
+            options = getattr(model, "__args__", ())
+            model = options[0] if type(None) in options else model
             continue
         model = getattr(model, "__args__", (None, None))[-1]
     return sorted(getattr(model, "model_fields", {}))
