@@ -7,7 +7,7 @@ covered by a person of another team, who covers one at a time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from twin.terms import Role
 DAY = 86400.0
 
 
-@dataclass(frozen=True)
-class Stint:
+class Stint(NamedTuple):
     """One person's time on duty. Times in seconds since the start of the run."""
 
     start: float
@@ -28,8 +27,7 @@ class Stint:
     role: Role
 
 
-@dataclass(frozen=True)
-class Absence:
+class Absence(NamedTuple):
     """A shift that its person misses."""
 
     start: float

@@ -85,17 +85,13 @@ class _Rows:
         view: View,
         device: Indices,
         time: Floats,
-        text: str | Sequence[str] = "",
+        text: str | NDArray[np.int32] = "",
         value: float | Floats = np.nan,
         message: Indices | None = None,
     ) -> None:
-        """One row per device and time; ``text`` for all, or one each."""
+        """One row per device and time; ``text`` for all, or a code each."""
         inside = time < self.seconds
-        codes = (
-            np.full(len(device), self.log.code(text))
-            if isinstance(text, str)
-            else self.log.codes(text)
-        )
+        codes = np.full(len(device), self.log.code(text)) if isinstance(text, str) else text
         self.log.block(
             time[inside],
             kind,
@@ -113,7 +109,7 @@ class _Rows:
         device: Indices,
         start: Floats,
         end: Floats,
-        text: str | Sequence[str] = "",
+        text: str | NDArray[np.int32] = "",
     ) -> None:
         """The rows of a state that begins and ends."""
         self.write(kinds[0], view, device, start, text)
@@ -165,7 +161,7 @@ def _signals(rows: _Rows, happenings: Happenings, unheard: Mapping[int, str]) ->
         View.TRUTH,
         signals.device[sounded],
         signals.signalled[sounded],
-        [signals.causes[c] for c in signals.cause[sounded].tolist()],
+        rows.log.chosen(signals.causes, signals.cause[sounded]),
         message=sounded + 1,
     )
     for code in np.unique(signals.lost[signals.lost > 0]).tolist():
@@ -225,7 +221,7 @@ def _states(
     dead = spans.dead
     device, start, end = spans.device[dead], spans.start[dead], spans.end[dead]
     causes = [cause for cause, flag in zip(spans.cause, dead.tolist(), strict=True) if flag]
-    rows.interval(FAULT, View.TRUTH, device, start, end, causes)
+    rows.interval(FAULT, View.TRUTH, device, start, end, rows.log.codes(causes))
     _reported_faults(rows, condition, device, start, end)
 
     device, start, end = spans.device[~dead], spans.start[~dead], spans.end[~dead]
@@ -236,7 +232,8 @@ def _states(
     ended = np.isfinite(end)
     heard[ended] = way.vendor_unflag(device[ended], reports[ended], visited[ended])
     outages = _outages_of_devices(device, start, end, heard, causes, area)
-    rows.interval(OFFLINE, View.TRUTH, outages.device, outages.start, outages.end, outages.causes())
+    causes_of = rows.log.chosen(outages.words, outages.cause)
+    rows.interval(OFFLINE, View.TRUTH, outages.device, outages.start, outages.end, causes_of)
     deaf = merge_intervals(outages.device, outages.start, outages.heard)
     flag = way.vendor_flag(deaf[0], deaf[1])
     false_device, false_flag, false_unflag = _false_flags(way, happenings, condition)
@@ -284,11 +281,8 @@ class _Outages:
     heard: Floats
     """When the vendor hears from the device again."""
     cause: Indices
+    """The cause with which each one began, a position in ``words``."""
     words: tuple[str, ...]
-
-    def causes(self) -> list[str]:
-        """The cause with which each one began."""
-        return [self.words[c] for c in self.cause.tolist()]
 
 
 def _outages_of_devices(
@@ -348,7 +342,9 @@ def _reported_faults(
         [next((e for s, e in ends[d] if s == since), np.inf) for d, _, since, _ in reports]
     )
     seen = known < until
-    texts = [text for (_, _, _, text), s in zip(reports, seen.tolist(), strict=True) if s]
+    texts = rows.log.codes(
+        text for (_, _, _, text), s in zip(reports, seen.tolist(), strict=True) if s
+    )
     rows.interval(FAULT, View.PLATFORM, who[seen], known[seen], until[seen], texts)
 
 
@@ -400,8 +396,8 @@ def _area_tickets(
     device, known, back, cause = device[kept], known[kept], back[kept], cause[kept]
     deadline = ticket_deadline_s(Ticket.OFFLINE)
     words = (*AREA_CAUSES, "heartbeats lost on the radio")
-    texts = [words[c] for c in cause.tolist()]
     rows.write(Kind.TICKET_OPENED, View.PLATFORM, device, known, Ticket.OFFLINE.value, deadline)
+    texts = rows.log.chosen(words, cause)
     rows.write(Kind.TICKET_FINDING, View.PLATFORM, device, known + upkeep.triage, texts)
     rows.write(Kind.TICKET_CLOSED, View.PLATFORM, device, back, Ticket.OFFLINE.value)
 
@@ -420,11 +416,12 @@ def _apart(
     alone = np.ones(len(device), bool)
     alone[1:] &= device[1:] != device[:-1]
     alone[:-1] &= device[1:] != device[:-1]
-    for i in np.flatnonzero(~alone).tolist():
-        if device[i] != last:
-            last, taken = int(device[i]), []
-        s, e = float(start[i]), float(end[i])
-        if not job[i]:
+    several = np.flatnonzero(~alone)
+    columns = (several, device[several], start[several], end[several], job[several])
+    for i, who, s, e, works in zip(*(c.tolist() for c in columns), strict=True):
+        if who != last:
+            last, taken = who, []
+        if not works:
             if any(a <= s <= b for a, b in taken):
                 keep[i] = False
                 continue

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import simpy
@@ -130,7 +131,8 @@ class _Run:
         self.happenings = happenings
         self.way = way
         self.venue_of: list[int] = fleet.venue.tolist()
-        self.category = [Category(kinds[KIND_NAMES[k]].category) for k in fleet.kind.tolist()]
+        categories = [Category(kinds[name].category) for name in KIND_NAMES]
+        self.category = [categories[k] for k in fleet.kind.tolist()]
         per_s = [_dirt_per_s(kinds[name]) for name in KIND_NAMES]
         self.dirt_per_s = [per_s[k] for k in fleet.kind.tolist()]
         self.env = env = simpy.Environment()
@@ -286,9 +288,9 @@ def _sites(
 def _points_of(fleet: Fleet, venues: int) -> list[list[int]]:
     """The networked points of each venue."""
     points = np.flatnonzero(fleet.is_point)
-    points = points[np.argsort(fleet.venue[points], kind="stable")]
-    ends = np.cumsum(np.bincount(fleet.venue[points], minlength=venues))
-    return [part.tolist() for part in np.split(points, ends[:-1])]
+    ordered = points[np.argsort(fleet.venue[points], kind="stable")].tolist()
+    ends = np.cumsum(np.bincount(fleet.venue[points], minlength=venues)).tolist()
+    return [ordered[first:last] for first, last in pairwise([0, *ends])]
 
 
 def _squares(venues: Venues, side: float) -> list[int]:

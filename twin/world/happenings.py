@@ -310,13 +310,14 @@ def _ranks(device: Indices, time: Floats) -> Indices:
 def _changes(found: list[tuple[int, Occurrences]], way: Way) -> tuple[Changes, list[Passing]]:
     """What becomes of the devices, and messages that pass by, with the platform's times."""
     changes, passing = Changes(), []
-    for start, o in found:
+    arrivals = _arrivals(found, way)
+    for number, (start, o) in enumerate(found):
         if o.what is Happening.ALARM or len(o.device) == 0:
             continue
         device, time = o.device.astype(np.int64) + start, o.time
         until = np.full(len(device), np.inf) if o.until is None else o.until
         if o.what in PASSING:
-            arrival, _ = way.event((o.what.value, o.cause), device, time, o.round)
+            arrival = arrivals[number]
             value = np.full(len(device), np.nan) if o.value is None else o.value
             passing.append(Passing(PASSING[o.what], o.cause, device, time, arrival, value))
             if o.what is Happening.EARLY_WARNING or (
@@ -326,8 +327,7 @@ def _changes(found: list[tuple[int, Occurrences]], way: Way) -> tuple[Changes, l
                 changes.add(Change.HAZARD, o.cause, device[visit], time[visit], arrival[visit])
         elif o.what in (Happening.FAULT, Happening.TAMPERED):
             what = Change.FAULT if o.what is Happening.FAULT else Change.TAMPERED
-            arrival, _ = way.event((o.what.value, o.cause), device, time, o.round)
-            known = np.minimum(arrival, way.state_known(device, time))
+            known = np.minimum(arrivals[number], way.state_known(device, time))
             changes.add(what, o.cause or o.what.value, device, time, known)
         elif o.what in (Happening.DEAD, Happening.CUT_OFF):
             what = Change.DEAD if o.what is Happening.DEAD else Change.CUT_OFF
@@ -347,6 +347,23 @@ def _changes(found: list[tuple[int, Occurrences]], way: Way) -> tuple[Changes, l
         elif o.what is Happening.END_OF_LIFE:
             changes.add(Change.OLD, "end of life", device, time, time)
     return changes, passing
+
+
+def _arrivals(found: list[tuple[int, Occurrences]], way: Way) -> dict[int, Floats]:
+    """When the events among the occurrences reach the platform, by their position in the list."""
+    alike: dict[tuple[str, str], list[int]] = {}
+    for number, (_, o) in enumerate(found):
+        if o.what in PASSING or o.what in (Happening.FAULT, Happening.TAMPERED):
+            alike.setdefault((o.what.value, o.cause), []).append(number)
+    arrivals: dict[int, Floats] = {}
+    for name, numbers in alike.items():  # those of all kinds at once
+        parts = [found[k] for k in numbers]
+        device = np.concatenate([o.device.astype(np.int64) + start for start, o in parts])
+        time = np.concatenate([o.time for _, o in parts])
+        arrival, _ = way.event(name, device, time, np.concatenate([o.round for _, o in parts]))
+        ends = np.cumsum([len(o.device) for _, o in parts])
+        arrivals.update(zip(numbers, np.split(arrival, ends[:-1]), strict=True))
+    return arrivals
 
 
 def _plan_periodic(
