@@ -20,6 +20,35 @@ class Helper(Settings):
     address: str = param("", "telephone number, user or URL", "input")
 
 
+class PullSettings(Settings):
+    """How vendor platforms are pulled (B.2.2, B.3)."""
+
+    timeout: Seconds = param(
+        "30 s",
+        "how long an answer of a vendor platform may take",
+        "assumption",
+        vary="5 s to 60 s",
+    )
+    first_retry: Seconds = param(
+        "5 s", "until the first retry after a failure; doubles", "assumption", vary="1 s to 60 s"
+    )
+    longest_retry: Seconds = param(
+        "15 min", "longest time between retries", "assumption", vary="1 min to 1 h"
+    )
+    history: Seconds = param(
+        "1 year",
+        "how far back history data are got at first contact (extension); 0 s: none",
+        "assumption",
+        vary="0 d to 10 year",
+    )
+    trust: str = param(
+        "",
+        "PEM file, in the data folder, of certificates of vendor platforms that are trusted beside "
+        "the system's",
+        "input",
+    )
+
+
 class CoreSettings(Settings):
     """Settings of the service. Deadlines are the standard's and not settings."""
 
@@ -42,6 +71,7 @@ class CoreSettings(Settings):
     most_failed_logins: int = param(
         20, "wrong tokens or secrets of one address within a minute", "assumption", least=1
     )
+    pull: PullSettings = Field(default_factory=PullSettings)
     notify_tries: int = param(8, "times a delivery is tried", "assumption", least=1, most=100)
     notify_retry: Seconds = param("5 s", "until the first retry; doubles", "assumption")
 
