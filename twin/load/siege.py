@@ -1,0 +1,347 @@
+"""An alarm core as a process of its own, with a fleet registered, to be loaded, killed and asked.
+
+What is killed is killed by its number, and only what was started here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from twin.load.driver import Target
+
+READY_S = 60.0
+"""How long a start may take, the recovery of the database included."""
+
+_LOOK_S = 0.02
+_PREFIX = "/thirdPartyApi"
+_AT_ONCE = 1000
+"""Entries of a push of the registry (the interface's limit)."""
+
+
+class SiegeError(RuntimeError):
+    """The core under siege does not do what the siege needs of it."""
+
+
+class Answer(NamedTuple):
+    """An answer: its status, whether it asks to come again later, and its body."""
+
+    status: int
+    retry_after: bool
+    body: Any
+
+    @property
+    def data(self) -> Any:
+        """What was asked for.
+
+        Raises
+        ------
+        SiegeError
+            When the answer is no success.
+        """
+        if self.status != 200 or self.body.get("code") != "000000":
+            raise SiegeError(f"a call was answered with {self.status}: {self.body}")
+        return self.body["data"]
+
+
+class Client:
+    """Blocking calls of one role over one kept connection.
+
+    Parameters
+    ----------
+    target : ``https://host:port`` or ``http://host:port``, with the role's token.
+    """
+
+    def __init__(self, target: Target) -> None:
+        scheme, _, where = target.url.partition("://")
+        host, _, port = where.partition("/")[0].partition(":")
+        context = target.tls()
+        self._connection: HTTPConnection = (
+            HTTPSConnection(host, int(port), timeout=READY_S, context=context)
+            if scheme == "https"
+            else HTTPConnection(host, int(port), timeout=READY_S)
+        )
+        self._headers = {"API_TOKEN": target.token} if target.token else {}
+
+    def call(self, method: str, path: str, body: Any = None) -> Answer:
+        """A call and its answer.
+
+        Raises
+        ------
+        OSError, http.client.HTTPException
+            When the connection breaks; the next call opens another.
+        """
+        sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        try:
+            self._connection.request(method, path, sent, self._headers)
+            answer = self._connection.getresponse()
+            raw = answer.read()
+        except BaseException:
+            self._connection.close()
+            raise
+        try:
+            told = json.loads(raw)
+        except ValueError:
+            told = {"message": raw.decode(errors="replace")}
+        return Answer(answer.status, answer.getheader("Retry-After") is not None, told)
+
+    def get(self, path: str) -> Any:
+        """The ``data`` of a GET."""
+        return self.call("GET", path).data
+
+    def post(self, path: str, body: Any) -> Any:
+        """The ``data`` of a POST."""
+        return self.call("POST", path, body).data
+
+    def pages(self, path: str, key: str, after: str = "0") -> Iterator[Any]:
+        """All entries of a paged list, from after an entry on."""
+        sign = "&" if "?" in path else "?"
+        cursor: str | None = after
+        while cursor is not None:
+            page = self.get(f"{path}{sign}after={cursor}&limit=1000")
+            yield from page[key]
+            cursor = page["next"]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+class ServedCore:
+    """The project's alarm core, served from a data folder by ``twin core serve``.
+
+    Parameters
+    ----------
+    data : the data folder; made on first start.
+    tls : HTTPS.
+    workers : processes that serve.
+    speed : of its clock.
+    """
+
+    def __init__(
+        self, data: Path, *, tls: bool = False, workers: int = 1, speed: float = 1.0
+    ) -> None:
+        self.data, self.tls, self.workers, self.speed = data, tls, workers, speed
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = data.parent / f"{data.name}.log"
+
+    # -- its processes --------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start it; see :meth:`ready`."""
+        command = [
+            sys.executable, "-m", "twin.cli", "core", "serve", "--data", str(self.data),
+            "--port", str(self.port), "--workers", str(self.workers), "--speed", repr(self.speed),
+        ]  # fmt: skip
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command if self.tls else [*command, "--http"], stdout=log, stderr=log
+            )
+
+    def ready(self) -> None:
+        """Wait until it says that it is healthy.
+
+        Raises
+        ------
+        SiegeError
+            When it ends or is not healthy in time.
+        """
+        until = time.monotonic() + READY_S
+        while time.monotonic() < until:
+            code = None if self._process is None else self._process.poll()
+            if code is not None:
+                raise SiegeError(f"the core ended with {code}; {self.last_words()}")
+            with contextlib.suppress(OSError, HTTPException), self.client() as client:
+                if client.call("GET", "/healthz").status == 200:
+                    return
+            time.sleep(_LOOK_S)
+        raise SiegeError(f"the core was not healthy within {READY_S:g} s; {self.last_words()}")
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        text = self._log.read_text(errors="replace") if self._log.exists() else ""
+        return f"its log ends: {text[-2000:]}"
+
+    @property
+    def pid(self) -> int:
+        """The process that was started; it keeps the workers running."""
+        if self._process is None:
+            raise SiegeError("the core is not running")
+        return self._process.pid
+
+    def worker_pids(self) -> list[int]:
+        """The processes that serve."""
+        return children(self.pid)
+
+    def kill(self) -> None:
+        """SIGKILL to the service, all its processes at once; PostgreSQL goes on alone."""
+        kill([self.pid, *self.worker_pids()])
+        assert self._process is not None
+        self._process.wait()
+        self._process = None
+
+    def stop(self) -> None:
+        """End it as an administrator does, and PostgreSQL with it."""
+        if self._process is None:
+            self.start()  # finds the PostgreSQL that was left alone, and ends it with itself
+            self.ready()
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(READY_S)
+        self._process = None
+
+    def postmaster(self) -> int:
+        """The first process of its PostgreSQL.
+
+        Raises
+        ------
+        SiegeError
+            When there is none.
+        """
+        try:
+            return int((self.data / "postgres" / "postmaster.pid").read_text().split()[0])
+        except (OSError, IndexError, ValueError) as error:
+            raise SiegeError(f"PostgreSQL is not running: {error}") from error
+
+    def backends(self) -> list[int]:
+        """The processes of its PostgreSQL that serve a connection."""
+        return [pid for pid in children(self.postmaster()) if "[local]" in command_of(pid)]
+
+    # -- its interface --------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    def target(self, token: str, path: str = f"{_PREFIX}/event") -> Target:
+        """A POST route, for the driver."""
+        return Target(self.url + path, token, self.data / "server.crt" if self.tls else None)
+
+    @contextlib.contextmanager
+    def client(self, token: str = "") -> Iterator[Client]:
+        """Calls with a token, over a connection that is closed afterwards."""
+        client = Client(self.target(token, ""))
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def add_vendor(self, name: str) -> str:
+        """Register a vendor platform; returns its token."""
+        told = dict(line.split() for line in self._command("vendor", "add", name))
+        with self.client() as client:
+            credentials = {"appkey": told["appkey"], "masterSecret": told["masterSecret"]}
+            token: str = client.post(f"{_PREFIX}/auth/getToken", credentials)["token"]
+        return token
+
+    def add_user(self, name: str, role: str) -> str:
+        """Register somebody; returns the token."""
+        told = dict(line.split() for line in self._command("user", "add", name, "--role", role))
+        return told["token"]
+
+    def _command(self, *words: str) -> list[str]:
+        command = [sys.executable, "-m", "twin.cli", "core", *words, "--data", str(self.data)]
+        told = subprocess.run(command, capture_output=True, text=True, check=False)
+        if told.returncode:
+            raise SiegeError(f"twin core {' '.join(words)}: {told.stderr.strip()}")
+        return told.stdout.splitlines()
+
+
+class Fleet(NamedTuple):
+    """What was registered with a core, by the vendor's own ids."""
+
+    venues: tuple[str, ...]
+    devices: tuple[str, ...]
+    people: int
+    """Responsible people of every venue."""
+    channels: tuple[str, ...]
+    """Of every one of them."""
+
+
+def register(
+    client: Client,
+    venues: int,
+    devices_each: int,
+    people: int = 5,
+    channels: Sequence[str] = ("voice", "sms", "app"),
+) -> Fleet:
+    """Push a project with venues, their responsible people and devices (APIs 4, 8 and 18).
+
+    Parameters
+    ----------
+    client : with the vendor's token.
+    venues, devices_each : how many.
+    people : responsible people of a venue; 9.3 asks for at least five.
+    channels : over which each is reached.
+    """
+    client.post(f"{_PREFIX}/project", {"projectId": "p", "name": "siege"})
+    contacts = [
+        {"name": f"person {n}", "phone": f"1390000{n:04d}", "channels": list(channels)}
+        for n in range(people)
+    ]
+    places = [f"v{number:05d}" for number in range(venues)]
+    devices = [f"smoke-{number:06d}" for number in range(venues * devices_each)]
+    _push(client, "venue", [
+        {"venueId": place, "projectId": "p", "name": f"shop {place}", "responsible": contacts}
+        for place in places
+    ])  # fmt: skip
+    _push(client, "device", [
+        {
+            "deviceId": device, "projectId": "p", "kind": "smoke_alarm", "category": "fire",
+            "conforms": True, "venueId": places[number // devices_each],
+            "location": f"room {number % devices_each}",
+        }
+        for number, device in enumerate(devices)
+    ])  # fmt: skip
+    return Fleet(tuple(places), tuple(devices), people, tuple(channels))
+
+
+def _push(client: Client, what: str, entries: Sequence[Mapping[str, Any]]) -> None:
+    for first in range(0, len(entries), _AT_ONCE):
+        client.post(f"{_PREFIX}/{what}", list(entries[first : first + _AT_ONCE]))
+
+
+# -- processes ----------------------------------------------------------------------------------
+
+
+def children(pid: int) -> list[int]:
+    """The living children of a process (Linux)."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def command_of(pid: int) -> str:
+    """A process's command line; "" when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    except OSError:
+        return ""
+
+
+def kill(pids: Sequence[int], number: signal.Signals = signal.SIGKILL) -> None:
+    """A signal to all of them, as nearly at once as can be; those that are gone are no error."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
