@@ -213,9 +213,10 @@ class People(Dispatcher[Person]):
         """Breaks of one stint, one person after the other, put off while too few stay."""
         roster = self.settings.roster
         turn = [p for p in self.duty if p.on_duty].index(person)
-        yield self.env.timeout(turn * roster.break_length)
-        while self.env.now + roster.break_every + roster.break_length < until:
-            yield self.env.timeout(roster.break_every)
+        wait = turn * roster.break_length + roster.break_every
+        while self.env.now + wait + roster.break_length < until:
+            yield self.env.timeout(wait)
+            wait = roster.break_every
             while not self._may_rest(person) and self.env.now + roster.break_length < until:
                 yield self.env.timeout(roster.break_length)
             if person.stint_end != until or not self._may_rest(person):
