@@ -29,6 +29,10 @@ Name = Annotated[str, Meta(max_length=200, pattern=_LINE_OR_NONE)]
 """A name, an address, a place: text in a line, or empty."""
 Word = Annotated[str, Meta(max_length=64, pattern=_LINE_OR_NONE)]
 """A term from a list that stays open (a kind, a quantity), or empty."""
+Text64 = Annotated[str, Meta(min_length=1, max_length=64)]
+Text200 = Annotated[str, Meta(max_length=200)]
+Measured = Annotated[dict[str, float], Meta(max_length=64)]
+# Of an event: patterns would cost ten times as much as all the rest of reading it.
 Instant = Annotated[
     str,
     Meta(min_length=20, max_length=40, extra_json_schema={"format": "date-time"}),
@@ -84,15 +88,15 @@ class Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     parameters : further measured values.
     """
 
-    message_id: Id
-    device_id: Id
+    message_id: Text64
+    device_id: Text64
     type: EventType
     time: Instant
     phase: Literal["begin", "end"] = "begin"
     category: Category | None = None
-    what: Name = ""
+    what: Text200 = ""
     value: float | None = None
-    parameters: Parameters | None = None
+    parameters: Measured | None = None
 
 
 class Project(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -317,6 +321,17 @@ def read(body: bytes, by: msgspec.json.Decoder[Any]) -> Any:
         raise Malformed(f"not UTF-8: {error.reason} at byte {error.start}") from None
     except RecursionError:
         raise Malformed("nested too deeply") from None
+
+
+def check_nul(body: bytes) -> None:
+    """Refuses an event with a NUL character, which no database text can hold.
+
+    Raises
+    ------
+    Malformed
+    """
+    if b"\\u0000" in body:
+        raise Malformed("a NUL character (\\u0000) in a text")
 
 
 def instant(text: str) -> datetime:

@@ -13,10 +13,8 @@ from math import nan
 from typing import NamedTuple
 
 import asyncpg
-import msgspec
 
 from twin.alarmcore.annexb.messages import DeviceState, Event, EventType
-from twin.alarmcore.device_rules import ticket_deadline_s
 from twin.alarmcore.lifecycle import (
     DeviceDisabled,
     DeviceEnabled,
@@ -76,7 +74,6 @@ async def take(
     change nothing here.
     """
     steps: list[tuple[str, LifecycleEvent]] = []
-    states: list[Arrival] = []
     for arrival in arrivals:
         message, device, event = arrival
         entry = known.get(device)
@@ -105,13 +102,11 @@ async def take(
                 value = nan if event.value is None else event.value
                 kind = _TO_LOOK_INTO[event.type]
                 batch.row(kind, device, message=message, value=value, text=event.what)
-                batch.open_ticket(device, Ticket.HAZARD, ticket_deadline_s(Ticket.HAZARD))
+                batch.open_ticket(device, Ticket.HAZARD)
         else:
-            states.append(arrival)
+            _believe(batch, device, event)
     if steps:
         await advance(db, batch, steps, rules)
-    if states:
-        await _believe(db, batch, [(a.device, _told(a.event)) for a in states if a.event])
 
 
 async def advance(
@@ -143,116 +138,31 @@ async def advance(
 # -- what the core believes of devices ---------------------------------------------------------
 
 
-class Told(NamedTuple):
-    """What a message or a pull tells of a device; None: nothing."""
-
-    offline: bool | None = None
-    fault: bool | None = None
-    low_battery: bool | None = None
-    cause: str = ""
-    parameters: dict[str, float] | None = None
-
-
-def _told(event: Event) -> Told:
+def _believe(batch: Batch, device: str, event: Event) -> None:
+    """What an event tells of its device's state."""
     began = event.phase == "begin"
     if event.type is EventType.OFFLINE:
-        return Told(offline=True)
-    if event.type is EventType.ONLINE:
-        return Told(offline=False)
-    if event.type is EventType.FAULT and event.what == LOW_BATTERY:
-        return Told(low_battery=began)
-    if event.type is EventType.FAULT:
-        return Told(fault=began, cause=event.what)
-    return Told(parameters=event.parameters or {})
+        batch.believe(device, Kind.OFFLINE)
+    elif event.type is EventType.ONLINE:
+        batch.believe(device, Kind.ONLINE)
+    elif event.type is EventType.FAULT and event.what == LOW_BATTERY:
+        batch.believe(device, Kind.LOW_BATTERY if began else Kind.BATTERY_CHANGED)
+    elif event.type is EventType.FAULT:
+        batch.believe(device, Kind.FAULT if began else Kind.FAULT_CLEARED, event.what)
+    if event.parameters:
+        batch.measure(device, event.parameters)
 
 
-async def apply_states(
-    db: asyncpg.Connection, batch: Batch, states: Sequence[tuple[str, DeviceState]]
-) -> None:
+def apply_states(batch: Batch, states: Iterable[tuple[str, DeviceState]]) -> None:
     """What a pull (API 21) tells of registered devices, by the core's names of them."""
-    told = []
     for device, state in states:
+        batch.believe(device, Kind.ONLINE if state.online else Kind.OFFLINE)
+        if state.fault is not None:
+            batch.believe(device, Kind.FAULT if state.fault else Kind.FAULT_CLEARED, state.fault)
+        if state.low_battery is not None:
+            batch.believe(device, Kind.LOW_BATTERY if state.low_battery else Kind.BATTERY_CHANGED)
         parameters = dict(state.parameters or {})
         if state.battery is not None:
             parameters["battery_percent"] = state.battery
-        told.append(
-            (
-                device,
-                Told(
-                    not state.online,
-                    None if state.fault is None else bool(state.fault),
-                    state.low_battery,
-                    state.fault or "",
-                    parameters or None,
-                ),
-            )
-        )
-    await _believe(db, batch, told)
-
-
-async def _believe(db: asyncpg.Connection, batch: Batch, told: Sequence[tuple[str, Told]]) -> None:
-    """Changes what the core believes; only a change is a row of the log and opens a ticket."""
-    flags = [(device, word) for device, word in told if word[:3] != (None, None, None)]
-    if flags:
-        await _change_flags(db, batch, flags)
-    measured = {device: word.parameters for device, word in told if word.parameters is not None}
-    if measured:
-        devices = sorted(measured)
-        await db.execute(
-            """
-            INSERT INTO device_state (device, parameters, heard)
-            SELECT device, parameters::jsonb, $3
-            FROM unnest($1::text[], $2::text[]) AS u (device, parameters)
-            ON CONFLICT (device) DO UPDATE
-            SET parameters = excluded.parameters, heard = excluded.heard
-            """,
-            devices,
-            [msgspec.json.encode(measured[device]).decode() for device in devices],
-            batch.now,
-        )
-
-
-async def _change_flags(
-    db: asyncpg.Connection, batch: Batch, told: Sequence[tuple[str, Told]]
-) -> None:
-    devices = sorted({device for device, _ in told})
-    query = (
-        "SELECT device, offline, fault, low_battery FROM device_state "
-        "WHERE device = ANY($1::text[]) ORDER BY device FOR UPDATE"
-    )
-    rows = await db.fetch(query, devices)
-    if len(rows) < len(devices):
-        await db.execute(
-            "INSERT INTO device_state (device) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING",
-            devices,
-        )
-        rows = await db.fetch(query, devices)
-    stored = {row[0]: (row[1], row[2], row[3]) for row in rows}
-    flags = dict(stored)
-    for device, word in told:
-        offline, fault, low_battery = flags[device]
-        if word.offline is not None and word.offline != offline:
-            offline = word.offline
-            batch.row(Kind.OFFLINE if offline else Kind.ONLINE, device)
-            if offline:
-                batch.open_ticket(device, Ticket.OFFLINE, ticket_deadline_s(Ticket.OFFLINE))
-        if word.fault is not None and word.fault != fault:
-            fault = word.fault
-            batch.row(Kind.FAULT if fault else Kind.FAULT_CLEARED, device, text=word.cause)
-            if fault:
-                batch.open_ticket(device, Ticket.FAULT, ticket_deadline_s(Ticket.FAULT))
-        if word.low_battery is not None and word.low_battery != low_battery:
-            low_battery = word.low_battery
-            batch.row(Kind.LOW_BATTERY if low_battery else Kind.BATTERY_CHANGED, device)
-            if low_battery:
-                batch.open_ticket(device, Ticket.BATTERY, ticket_deadline_s(Ticket.BATTERY))
-        flags[device] = (offline, fault, low_battery)
-    changed = [device for device in devices if flags[device] != stored[device]]
-    if changed:
-        await db.execute(
-            "UPDATE device_state s SET offline = u.offline, fault = u.fault, "
-            "low_battery = u.low_battery FROM unnest($1::text[], $2::bool[], $3::bool[], "
-            "$4::bool[]) AS u (device, offline, fault, low_battery) WHERE s.device = u.device",
-            changed,
-            *zip(*(flags[device] for device in changed), strict=True),
-        )
+        if parameters:
+            batch.measure(device, parameters)

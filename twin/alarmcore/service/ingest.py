@@ -25,11 +25,12 @@ from twin.alarmcore.annexb.messages import (
     EventType,
     Malformed,
     Received,
+    check_nul,
     instant,
     read,
 )
 from twin.alarmcore.service.engine import Arrival, take
-from twin.alarmcore.store.batch import Message, insert_messages, stored_bodies
+from twin.alarmcore.store.batch import Message, stored_bodies, take_messages
 from twin.alarmcore.store.database import DATABASE_AWAY
 
 if TYPE_CHECKING:
@@ -115,9 +116,11 @@ def parse(body: bytes, now: float) -> list[Item]:
 def _item(body: bytes, now: float) -> Item:
     try:
         event = _one.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        check_nul(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Malformed):
         try:
             read(body, EVENTS)
+            check_nul(body)
             problem = "not one event"
         except Malformed as error:
             problem = str(error)
@@ -232,7 +235,7 @@ class Ingest:
                 for push in pushes
                 for item in push.items
             ]
-            fresh = await _insert(db, [message for _, _, message in rows])
+            fresh = await take_messages(db, [message for _, _, message in rows])
             reused = await _reused(db, [row for row in rows if row[2].id not in fresh])
             fresh |= reused
             named = [f"{push.vendor_name}/{item.device_id or '?'}" for push, item, _ in rows]
@@ -261,19 +264,6 @@ class DatabaseAway(Exception):
     """Nothing can be kept just now; the vendor has to come again later."""
 
 
-async def _insert(db: asyncpg.Connection, messages: Sequence[Message]) -> set[int]:
-    """Stores messages; the unreadable ones, which have no id of their vendor's, always."""
-    unnamed = [message for message in messages if not message.message_id]
-    if unnamed:
-        messages = [message for message in messages if message.message_id]
-        await db.execute(
-            "INSERT INTO message SELECT * FROM unnest($1::bigint[], $2::int[], $3::bytea[])",
-            *zip(*((m.id, m.vendor, m.body) for m in unnamed), strict=True),
-        )
-    fresh = await insert_messages(db, messages) if messages else set()
-    return fresh | {message.id for message in unnamed}
-
-
 async def _reused(db: asyncpg.Connection, rows: Sequence[tuple[Push, Item, Message]]) -> set[int]:
     """Of messages whose id is known, those that say something else: they are stored, too."""
     if not rows:
@@ -286,10 +276,7 @@ async def _reused(db: asyncpg.Connection, rows: Sequence[tuple[Push, Item, Messa
         and not _same(stored[message.vendor, message.message_id], message.body)
     ]
     if other:
-        await db.execute(
-            "INSERT INTO message SELECT * FROM unnest($1::bigint[], $2::int[], $3::bytea[])",
-            *zip(*((m.id, m.vendor, m.body) for m in other), strict=True),
-        )
+        await take_messages(db, [message._replace(message_id="") for message in other])
     return {message.id for message in other}
 
 

@@ -5,13 +5,14 @@ A batch belongs to a transaction: either all of it is on disk or nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isnan, nan
 from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
 
+from twin.alarmcore.device_rules import ticket_deadline_s
 from twin.alarmcore.lifecycle import (
     CENTER,
     Alarm,
@@ -26,8 +27,16 @@ from twin.alarmcore.lifecycle import (
 from twin.log import MICROSECONDS
 from twin.terms import Kind, Ticket
 
+_WRITE_STEPS = f"SELECT write_steps({', '.join(f'${n}' for n in range(1, 24))})"
+
+_encode_json = msgspec.json.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(VenueState).decode
 _encode_state = msgspec.msgpack.Encoder().encode
+
+
+def _columns(rows: Iterable[tuple[Any, ...]], count: int) -> list[Sequence[Any]]:
+    """Rows as columns, of which there are ``count`` also where there is no row."""
+    return list(zip(*rows, strict=True)) or [()] * count
 
 
 class Message(NamedTuple):
@@ -37,6 +46,13 @@ class Message(NamedTuple):
     vendor: int
     message_id: str
     body: bytes
+
+
+_TICKETS = {
+    Kind.OFFLINE: Ticket.OFFLINE,
+    Kind.FAULT: Ticket.FAULT,
+    Kind.LOW_BATTERY: Ticket.BATTERY,
+}
 
 
 class HelperAddress(NamedTuple):
@@ -55,24 +71,12 @@ class StoredVenue(NamedTuple):
     at: float
 
 
-async def insert_messages(db: asyncpg.Connection, messages: Sequence[Message]) -> set[int]:
-    """Stores messages once; returns the ids of those that were not known before."""
-    columns = tuple(zip(*messages, strict=True))
-    rows = await db.fetch(
-        """
-        WITH given AS (
-            SELECT * FROM unnest($1::bigint[], $2::int[], $3::text[], $4::bytea[])
-                AS given (id, vendor, message_id, body)
-        ), fresh AS (
-            INSERT INTO message_key (id, vendor, message_id)
-            SELECT id, vendor, message_id FROM given ORDER BY vendor, message_id
-            ON CONFLICT DO NOTHING RETURNING id
-        )
-        INSERT INTO message (id, vendor, body)
-        SELECT id, vendor, body FROM given JOIN fresh USING (id) RETURNING id
-        """,
-        *columns,
-    )
+async def take_messages(db: asyncpg.Connection, messages: Sequence[Message]) -> set[int]:
+    """Stores messages once; returns the ids of those that were not known before.
+
+    Messages without an id of their vendor's are always new.
+    """
+    rows = await db.fetch("SELECT take_messages($1, $2, $3, $4)", *zip(*messages, strict=True))
     return {row[0] for row in rows}
 
 
@@ -146,7 +150,9 @@ class Batch:
         self._log: list[tuple[int, str, str, str, int, int, float | None, str]] = []
         self._alarms: dict[int, tuple[Any, ...]] = {}
         self._deadlines: dict[tuple[int, str], tuple[str, float] | None] = {}
-        self._opened: list[tuple[str, str, float | None]] = []
+        self._opened: list[tuple[str, Ticket, float]] = []
+        self._words: list[tuple[str, Kind, str, Ticket | None, float]] = []
+        self._measured: dict[str, Mapping[str, float]] = {}
 
     def row(
         self,
@@ -163,12 +169,25 @@ class Batch:
         worth = None if isnan(value) else value
         self._log.append((time_us, self.center, subject, kind, message, alarm, worth, text))
 
-    def open_ticket(self, device: str, kind: Ticket, deadline_s: float) -> None:
+    def believe(self, device: str, word: Kind, cause: str = "") -> None:
+        """A word about a device: OFFLINE, FAULT, LOW_BATTERY, or their ends.
+
+        Only a change of what the core believes is recorded, and opens a ticket (6.5, 8.1).
+        """
+        ticket = _TICKETS.get(word)
+        seconds = nan if ticket is None else ticket_deadline_s(ticket)
+        self._words.append((device, word, cause, ticket, seconds))
+
+    def measure(self, device: str, parameters: Mapping[str, float]) -> None:
+        """The latest measured values of a device."""
+        self._measured[device] = parameters
+
+    def open_ticket(self, device: str, kind: Ticket) -> None:
         """Opens a maintenance ticket unless the device has an open one of the kind.
 
-        Its TICKET_OPENED row is written with it. NaN: it has no deadline.
+        Its TICKET_OPENED row is written with it.
         """
-        self._opened.append((device, kind, None if isnan(deadline_s) else deadline_s))
+        self._opened.append((device, kind, ticket_deadline_s(kind)))
 
     def step(
         self,
@@ -225,102 +244,45 @@ class Batch:
 
     async def write(self, db: asyncpg.Connection) -> None:
         """Writes everything; the caller's transaction makes it one."""
-        if self._opened:
-            await self._write_tickets(db)
+        if self._words:
+            await db.execute(
+                "SELECT believe($1, $2, $3, $4, $5, $6, $7)",
+                self.center,
+                self.now,
+                *zip(*self._words, strict=True),
+            )
+        if self._measured:
+            devices = sorted(self._measured)
+            measured = [_encode_json(self._measured[device]).decode() for device in devices]
+            await db.execute("SELECT measure($1, $2, $3)", self.now, devices, measured)
+        for ticket in self._opened:
+            await db.execute(
+                "SELECT open_ticket($1, $2, $3, $4, $5)", self.center, self.now, *ticket
+            )
         if self.states:
-            venues = sorted(self.states)
-            await db.execute(
-                "UPDATE venue_state s SET state = u.state, at = u.at FROM unnest($1::text[], "
-                "$2::bytea[], $3::float8[]) AS u (venue, state, at) WHERE s.venue = u.venue",
-                venues,
-                [self.states[venue][0] for venue in venues],
-                [self.states[venue][1] for venue in venues],
-            )
-        if self._alarms:
-            await db.execute(
-                """
-                INSERT INTO alarm (id, venue, category, raised, grade, stage, outcome, annotation,
-                                   confirmed, closed)
-                SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::float8[], $5::int[],
-                    $6::text[], $7::text[], $8::text[], $9::float8[], $10::float8[])
-                ON CONFLICT (id) DO UPDATE SET category = excluded.category,
-                    grade = excluded.grade, stage = excluded.stage, outcome = excluded.outcome,
-                    annotation = excluded.annotation, confirmed = excluded.confirmed,
-                    closed = excluded.closed
-                """,
-                *zip(*self._alarms.values(), strict=True),
-            )
-        if self._deadlines:
-            await self._write_deadlines(db)
-        if self.people:
-            await self._write_notifications(db)
+            await self._write_steps(db)
         if self.confirmed and self.helpers:
             await self._write_confirmed(db)
         if self._log:
             await db.execute(
-                """
-                INSERT INTO event_log (time, center, subject, kind, message, alarm, value, text)
-                SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[],
-                    $5::bigint[], $6::bigint[], $7::float8[], $8::text[])
-                """,
-                *zip(*self._log, strict=True),
+                "SELECT write_log($1, $2, $3, $4, $5, $6, $7, $8)", *zip(*self._log, strict=True)
             )
 
-    async def _write_tickets(self, db: asyncpg.Connection) -> None:
-        devices, kinds, seconds = zip(*self._opened, strict=True)
-        rows = await db.fetch(
-            """
-            INSERT INTO ticket (device, kind, opened, due)
-            SELECT device, kind, $4, $4 + s FROM unnest($1::text[], $2::text[], $3::float8[])
-                AS u (device, kind, s) ORDER BY device, kind
-            ON CONFLICT (device, kind) WHERE closed IS NULL DO NOTHING RETURNING device, kind, due
-            """,
-            devices,
-            kinds,
-            seconds,
-            self.now,
-        )
-        for device, kind, due in rows:
-            left = nan if due is None else due - self.now
-            self.row(Kind.TICKET_OPENED, device, value=left, text=kind)
-
-    async def _write_deadlines(self, db: asyncpg.Connection) -> None:
-        gone = [key for key, value in self._deadlines.items() if value is None]
-        if gone:
-            await db.execute(
-                "DELETE FROM deadline d USING unnest($1::bigint[], $2::text[]) AS u (alarm, name) "
-                "WHERE d.alarm = u.alarm AND d.name = u.name",
-                *zip(*gone, strict=True),
-            )
+    async def _write_steps(self, db: asyncpg.Connection) -> None:
+        venues = sorted(self.states)
+        ended = [key for key, value in self._deadlines.items() if value is None]
         due = [(*key, *value) for key, value in self._deadlines.items() if value is not None]
-        if due:
-            await db.execute(
-                "INSERT INTO deadline (alarm, name, venue, at) SELECT * FROM unnest($1::bigint[], "
-                "$2::text[], $3::text[], $4::float8[]) "
-                "ON CONFLICT (alarm, name) DO UPDATE SET at = excluded.at",
-                *zip(*due, strict=True),
-            )
-
-    async def _write_notifications(self, db: asyncpg.Connection) -> None:
-        """One message per person and channel, with what 6.1 asks for: place, room, contacts."""
-        split = [person.rpartition("#") for person, _ in self.people]
+        told = [(alarm, *person.rpartition("#")[::2]) for person, alarm in self.people]
         await db.execute(
-            """
-            INSERT INTO outbox (kind, channel, alarm, venue, person, body, created, due)
-            SELECT 'notify', c.channel, u.alarm, u.venue, u.venue || '#' || u.n,
-                   jsonb_build_object('name', r.name, 'phone', r.phone, 'place', v.name,
-                                      'category', a.category),
-                   $4, $4
-            FROM unnest($1::text[], $2::int[], $3::bigint[]) AS u (venue, n, alarm)
-            JOIN responsible r ON r.venue = u.venue AND r.n = u.n
-            JOIN venue v ON v.id = u.venue
-            JOIN alarm a ON a.id = u.alarm
-            CROSS JOIN LATERAL unnest(r.channels) AS c (channel)
-            """,
-            [venue for venue, _, _ in split],
-            [int(number) for _, _, number in split],
-            [alarm for _, alarm in self.people],
+            _WRITE_STEPS,
             self.now,
+            venues,
+            [self.states[venue][0] for venue in venues],
+            [self.states[venue][1] for venue in venues],
+            *_columns(self._alarms.values(), 10),
+            *_columns(ended, 2),
+            *_columns(due, 4),
+            *_columns(((alarm, venue, int(n)) for alarm, venue, n in told), 3),
         )
 
     async def _write_confirmed(self, db: asyncpg.Connection) -> None:

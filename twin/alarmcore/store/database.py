@@ -37,7 +37,6 @@ _EMBEDDED_SETTINGS = """
 shared_buffers = 256MB
 max_wal_size = 4GB
 checkpoint_timeout = 15min
-wal_compression = on
 max_connections = 100
 jit = off
 log_min_messages = warning
@@ -86,7 +85,8 @@ class Cluster:
             with settings.open("a") as file:
                 file.write(_EMBEDDED_SETTINGS)
         self._server = server
-        self.ensure()
+        if not self.ensure():
+            server.ensure_postgres_running()  # it runs already; the wheel has to learn where
         url: str = server.get_uri()
         return url
 
@@ -191,14 +191,14 @@ async def prepare(connection: asyncpg.Connection, center: str, now: float) -> No
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1, 0)", _SCHEMA_LOCK)
         if await connection.fetchval("SELECT to_regclass('core')") is None:
-            schema = resources.files(__package__).joinpath("schema.sql").read_text("utf-8")
-            await connection.execute(schema)
+            await connection.execute(_script("schema.sql"))
             await connection.execute(
                 "INSERT INTO core (schema_version, center, started, clock) VALUES ($1, $2, $3, $3)",
                 SCHEMA_VERSION,
                 center,
                 now,
             )
+        await connection.execute(_script("functions.sql"))
         version, name = await connection.fetchrow("SELECT schema_version, center FROM core")
         if version != SCHEMA_VERSION:
             raise CoreError(
@@ -209,6 +209,10 @@ async def prepare(connection: asyncpg.Connection, center: str, now: float) -> No
             raise CoreError(
                 f"the database belongs to center {name!r}, not to {center!r}; give one of its own"
             )
+
+
+def _script(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 
 async def take_worker_number(connection: asyncpg.Connection) -> int:

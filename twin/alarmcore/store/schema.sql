@@ -116,7 +116,7 @@ CREATE TABLE device_state (
     offline boolean NOT NULL DEFAULT false,
     fault boolean NOT NULL DEFAULT false,
     low_battery boolean NOT NULL DEFAULT false,
-    parameters jsonb,
+    parameters json,
     heard double precision
 ) WITH (fillfactor = 70);
 
