@@ -439,7 +439,7 @@ def _keys_at(place: Sequence[Any]) -> list[str]:
         if fields is not None and part in fields:
             model = fields[part].annotation
             # a table that may be absent is "Settings | None"
-            options = getattr(model, "__args__", ())
+            options: tuple[Any, ...] = getattr(model, "__args__", ())
             model = options[0] if type(None) in options else model
             continue
         model = getattr(model, "__args__", (None, None))[-1]

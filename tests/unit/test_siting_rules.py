@@ -40,8 +40,11 @@ def test_the_farthest_point_of_the_area_is_among_them(
         assert max(farthest, near_edge) >= roads - 1e-6
 
 
-def test_each_is_reached_at_the_nearest_road_node(township: RoadNetwork, edge: EdgePoints) -> None:
+def test_each_is_reached_at_the_areas_nearest_road_node(
+    township: RoadNetwork, edge: EdgePoints
+) -> None:
     apart = np.hypot(township.x[:, None] - edge.x, township.y[:, None] - edge.y)
+    apart[~shapely.contains_xy(township.boundary, township.x, township.y)] = np.inf
     assert edge.offset_m == pytest.approx(apart.min(axis=0))
     assert apart[edge.node, np.arange(len(edge))] == pytest.approx(edge.offset_m)
     boundary = shapely.distance(shapely.points(edge.x, edge.y), township.boundary.exterior)

@@ -84,23 +84,17 @@ def reached_area(roads: MultiLineString, verge_m: float) -> Polygon | MultiPolyg
     return area
 
 
-def node_sites(
-    seconds: ArrayLike, metres: ArrayLike, limit_s: float, radius_m: float
-) -> NDArray[np.int64]:
-    """Which site each node belongs to: the fastest that reaches it within both limits.
-
-    Where none does, it is the fastest of all.
+def nearest_within(seconds: ArrayLike, within: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The site of each place: the fastest that reaches it within the limits, or else of all.
 
     Parameters
     ----------
-    seconds : (sites, nodes) turnout and travel.
-    metres : (sites, nodes) straight line.
+    seconds : (places, sites) turnout and travel.
+    within : (places, sites) both limits hold.
     """
-    times = np.asarray(seconds, float)
-    within = (times <= limit_s) & (np.asarray(metres) <= radius_m)
-    best = np.where(within, times, np.inf).argmin(axis=0)
-    anyway = times.argmin(axis=0)
-    site: NDArray[np.int64] = np.where(within.any(axis=0), best, anyway).astype(np.int64)
+    times = np.asarray(seconds)
+    best = np.where(within, times, np.inf).argmin(axis=1)
+    site: NDArray[np.int64] = np.where(within.any(axis=1), best, times.argmin(axis=1))
     return site
 
 
@@ -155,8 +149,11 @@ def _faces(district: Polygon, places: Floats, of_site: NDArray[np.int64]) -> lis
     ridges = [cells.ridge_vertices[k] for k in np.flatnonzero(border).tolist()]
     ends = np.array([ridge for ridge in ridges if -1 not in ridge])
     lines = shapely.line_merge(shapely.multilinestrings(cells.vertices[ends]))
-    noded = shapely.union_all([shapely.intersection(lines, district), district.boundary])
-    return list(shapely.get_parts(shapely.polygonize(list(shapely.get_parts(noded)))))
+    # cut off at the boundary first, a border might end a hair's breadth before it
+    noded = shapely.union_all([lines, district.boundary])
+    faces = shapely.get_parts(shapely.polygonize(list(shapely.get_parts(noded))))
+    shapely.prepare(district)
+    return [f for f in faces if district.contains(f.representative_point())]
 
 
 def _polygons(shape: object) -> Polygon | MultiPolygon:

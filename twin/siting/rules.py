@@ -96,9 +96,9 @@ def edge_points(network: RoadNetwork, area: Polygon | MultiPolygon) -> EdgePoint
     The boundary is sampled every 500 m where a road comes near (300 m), and at its outermost
     corners (of its convex hull), so that the farthest point of the area in a straight line is among
     the points whichever site is chosen; likewise the outermost road points are the corners of the
-    convex hull of the area's nodes. A boundary point off the road counts as reached at the road
-    node next to it, which is as near as a vehicle gets; ``offset_m`` tells how far that is, it is
-    not driven.
+    convex hull of the area's nodes. A boundary point off the road counts as reached at the area's
+    road node next to it, which is as near as a vehicle gets on its own ground; ``offset_m`` tells
+    how far that is, it is not driven.
 
     Parameters
     ----------
@@ -112,21 +112,25 @@ def edge_points(network: RoadNetwork, area: Polygon | MultiPolygon) -> EdgePoint
         If no road lies in the area.
     """
     import shapely
+    from scipy.spatial import cKDTree
 
     inside = np.flatnonzero(shapely.contains_xy(area, network.x, network.y))
     if len(inside) == 0:
         raise ValueError(
             f"the response area has no road of {network.name!r} in it; give an area within the map"
         )
+    # a road across the border belongs to somebody else, who may be a long way round away
+    own = cKDTree(np.column_stack([network.x, network.y])[inside])
     boundary = np.concatenate([_along(part.exterior) for part in getattr(area, "geoms", [area])])
-    _, offset = network.nearest(boundary[:, 0], boundary[:, 1])
+    offset, _ = own.query(boundary)
     corners = shapely.get_coordinates(shapely.convex_hull(area))[:-1]
     boundary = np.unique(np.concatenate([boundary[offset <= NEAR_ROAD_M], corners]), axis=0)
-    node, offset = network.nearest(boundary[:, 0], boundary[:, 1])
+    offset, place = own.query(boundary)
+    node = inside[place]
 
     roads = np.column_stack([network.x, network.y])[inside]
     hull = shapely.get_coordinates(shapely.convex_hull(shapely.multipoints(roads)))
-    outer = np.unique(network.nearest(hull[:, 0], hull[:, 1])[0])
+    outer = np.unique(inside[own.query(hull)[1]])
     outer = outer[~np.isin(outer, node)]
     return EdgePoints(
         x=np.concatenate([boundary[:, 0], network.x[outer]]),

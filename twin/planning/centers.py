@@ -1,0 +1,273 @@
+"""What is known of a chosen center: its points, its people, its area and how that is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.center.settings import CenterSettings
+from twin.planning.demand import Demand
+from twin.roads.network import RoadNetwork
+from twin.roads.travel import TravelTimes
+from twin.siting.candidates import Candidates
+from twin.siting.reached import nearest_within, partition, reached_area, reached_roads
+from twin.siting.rules import EdgePoints, HazardCheck, Reach, edge_points, hazard_checks, reach
+from twin.siting.settings import SitingSettings
+from twin.standard import SHIFT_MIN
+from twin.terms import Role
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+    from shapely import MultiPolygon, Polygon
+
+Limit = Literal["time", "radius"]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """One of the limits of 5.1.1 where it is nearest to being broken.
+
+    Attributes
+    ----------
+    value : seconds in the worst hour, or metres in a straight line.
+    share : of the limit; above 1 it is broken.
+    x, y : the point, metres.
+    broken : points of the edge beyond the limit.
+    """
+
+    value: float
+    share: float
+    x: float
+    y: float
+    broken: int
+
+
+@dataclass(frozen=True, eq=False)
+class CenterPlan:
+    """A center of the plan.
+
+    Attributes
+    ----------
+    name, near : its name, and the nearest named town or village.
+    site : index among the candidates that were left.
+    x, y, lon, lat, node : where it stands.
+    standing : it stands already.
+    venues : indices of the venues of which it serves all or part.
+    points_of : points that it serves in each of these.
+    points : in all.
+    people_per_shift, duty, maintenance : people that it needs.
+    slowest_s, mean_s : to its venues in the worst hour, turnout included; nan without venues.
+    area, reached : its area, and what is reached by road in the worst hour within both limits.
+    edge, measured : the edge of the area, and how that is reached; None where the area is empty.
+    time, radius : the two limits at the edge; None likewise.
+    hazards : the dangerous places that lie within the wind range.
+    """
+
+    name: str
+    near: str
+    site: int
+    x: float
+    y: float
+    lon: float
+    lat: float
+    node: int
+    standing: bool
+    venues: NDArray[np.int64]
+    points_of: NDArray[np.int64]
+    points: int
+    people_per_shift: int
+    duty: int
+    maintenance: int
+    slowest_s: float
+    mean_s: float
+    area: Polygon | MultiPolygon
+    reached: Polygon | MultiPolygon
+    edge: EdgePoints | None
+    measured: Reach | None
+    time: Binding | None
+    radius: Binding | None
+    hazards: Sequence[HazardCheck]
+
+    @property
+    def binds(self) -> Limit | None:
+        """Which of the two limits is nearer to being broken at the edge."""
+        if self.time is None or self.radius is None:
+            return None
+        return "time" if self.time.share >= self.radius.share else "radius"
+
+
+def people_of(template: CenterSettings, settings: SitingSettings, points: int) -> tuple[int, int]:
+    """People per shift, and duty people in all, of a center with so many points (4.4, 5.1.12).
+
+    As many as the scenario's own center has, one more per shift for each started 20,000 points
+    (the capacity) beyond the first.
+    """
+    base, teams = base_shift(template), template.roster.team_count
+    per_shift = base + max(0, ceil(points / settings.capacity) - 1)
+    return per_shift, per_shift * teams
+
+
+def base_shift(template: CenterSettings) -> int:
+    """People on each shift of the scenario's own center, at least two (4.4)."""
+    roster = template.roster
+    duty = sum(person.role is Role.DUTY for person in roster.roster().values())
+    return max(SHIFT_MIN, duty // roster.team_count)
+
+
+def place_name(network: RoadNetwork, x: float, y: float) -> str:
+    """The nearest named town or village; "" where the map names none."""
+    named = [place for place in network.features_of("village", "town") if place.name]
+    if not named:
+        return ""
+    return min(named, key=lambda place: float(np.hypot(place.x - x, place.y - y))).name
+
+
+def centers_of(
+    network: RoadNetwork,
+    travel: TravelTimes,
+    settings: SitingSettings,
+    template: CenterSettings,
+    candidates: Candidates,
+    sites: NDArray[np.int64],
+    demand: Demand,
+    served: csr_array,
+    seconds: NDArray[np.float32],
+    by_demand: bool,
+) -> list[CenterPlan]:
+    """The chosen centers with their areas.
+
+    Parameters
+    ----------
+    network, travel : the roads.
+    settings, template : limits; the scenario's own center, whose people and turnout they share.
+    candidates, sites : the sites, and which of them were chosen.
+    demand, served : (venues, sites) points of each venue that each chosen site serves.
+    seconds : (demand, sites) turnout and travel in the worst hour.
+    by_demand : the roads around a venue belong to the venue's center even if another is faster.
+    """
+    turnout = template.response.turnout
+    of_node = _sites_of_nodes(
+        network, travel, settings, turnout, candidates, sites, demand, served, by_demand
+    )
+    main = np.asarray(served.argmax(axis=1)).ravel().astype(np.int64)
+    places = slice(0, demand.venues)
+    areas = partition(
+        network,
+        np.append(network.x, demand.x[places]),
+        np.append(network.y, demand.y[places]),
+        np.append(of_node, main),
+        len(sites),
+    )
+    hour = travel.slowest_hours()[0]
+    by_site = served.tocsc()
+    centers = []
+    for k, site in enumerate(sites.tolist()):
+        x, y = float(candidates.x[site]), float(candidates.y[site])
+        node = int(candidates.node[site])
+        inner = slice(by_site.indptr[k], by_site.indptr[k + 1])
+        venues, points_of = by_site.indices[inner].astype(np.int64), by_site.data[inner]
+        order = np.argsort(venues)
+        venues, points_of = venues[order], points_of[order].astype(np.int64)
+        points = int(points_of.sum())
+        per_shift, duty = people_of(template, settings, points)
+        edge, measured = None, None
+        if not areas[k].is_empty:
+            edge = _edge(network, areas[k])
+        if edge is not None:
+            measured = reach(network, travel, node, (x, y), edge, turnout)
+        roads = reached_roads(
+            travel, node, (x, y), turnout, settings.travel_limit, settings.radius, hour
+        )
+        times = seconds[venues, k]
+        lon, lat = network.unproject(x, y)
+        checks = hazard_checks(network.features, (x, y), template.site_radius)
+        standing = bool(candidates.standing[site])
+        centers.append(
+            CenterPlan(
+                name=candidates.names[site] if standing else f"center-{k + 1}",
+                near=place_name(network, x, y),
+                site=site,
+                x=x,
+                y=y,
+                lon=float(lon),
+                lat=float(lat),
+                node=node,
+                standing=standing,
+                venues=venues,
+                points_of=points_of,
+                points=points,
+                people_per_shift=per_shift,
+                duty=duty,
+                maintenance=max(1, ceil(points / settings.points_per_maintainer)),
+                slowest_s=float(times.max()) if len(times) else float("nan"),
+                mean_s=float(np.average(times, weights=points_of)) if points else float("nan"),
+                area=areas[k],
+                reached=reached_area(roads, settings.verge),
+                edge=edge,
+                measured=measured,
+                time=_binding(edge, measured, "time", settings.travel_limit),
+                radius=_binding(edge, measured, "radius", settings.radius),
+                hazards=[c for c in checks if c.distance_m <= settings.wind_range],
+            )
+        )
+    return centers
+
+
+def _edge(network: RoadNetwork, area: Polygon | MultiPolygon) -> EdgePoints | None:
+    """The edge of an area; None where no road lies in it."""
+    import shapely
+
+    shapely.prepare(area)
+    if not shapely.contains_xy(area, network.x, network.y).any():
+        return None
+    return edge_points(network, area)
+
+
+def _binding(
+    edge: EdgePoints | None, measured: Reach | None, which: Limit, limit: float
+) -> Binding | None:
+    if edge is None or measured is None:
+        return None
+    values = measured.worst_hour_s if which == "time" else measured.straight_m
+    worst = int(np.argmax(values))
+    value = float(values[worst])
+    broken = int((values > limit).sum())
+    return Binding(value, value / limit, float(edge.x[worst]), float(edge.y[worst]), broken)
+
+
+def _sites_of_nodes(
+    network: RoadNetwork,
+    travel: TravelTimes,
+    settings: SitingSettings,
+    turnout_s: float,
+    candidates: Candidates,
+    sites: NDArray[np.int64],
+    demand: Demand,
+    served: csr_array,
+    by_demand: bool,
+) -> NDArray[np.int64]:
+    """The chosen site that each road node belongs to."""
+    from scipy.spatial import cKDTree
+
+    seconds = np.empty((len(sites), len(network)), np.float32)
+    metres = np.empty_like(seconds)
+    for k, site in enumerate(sites.tolist()):
+        times = np.zeros(len(network))
+        for hour in travel.slowest_hours():
+            times = np.maximum(times, travel.seconds([int(candidates.node[site])], hour)[0])
+        seconds[k] = turnout_s + times
+        metres[k] = np.hypot(network.x - candidates.x[site], network.y - candidates.y[site])
+    within = (seconds <= settings.travel_limit) & (metres <= settings.radius)
+    of_node = nearest_within(seconds.T, within.T)
+    if by_demand:
+        places = np.column_stack([demand.x, demand.y])[: demand.venues]
+        _, nearest = cKDTree(places).query(np.column_stack([network.x, network.y]))
+        wanted = np.asarray(served.argmax(axis=1)).ravel()[nearest]
+        at = np.arange(len(network))
+        of_node = np.where(within[wanted, at], wanted, of_node)
+    return of_node

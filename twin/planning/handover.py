@@ -1,0 +1,156 @@
+"""The scenario of a planned center, with the files that it names, for `twin run`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from twin.planning.centers import CenterPlan
+from twin.planning.plan import SitePlan
+from twin.scenario import Scenario
+from twin.terms import Role
+from twin.venues.files import POINT_KINDS
+from twin.venues.kinds import VENUE_KIND_NAMES
+
+if TYPE_CHECKING:
+    from shapely import Geometry
+
+
+def write_scenarios(folder: Path, plan: SitePlan) -> list[str]:
+    """Writes one scenario per center, and one with all of them, into a folder.
+
+    Each center's scenario has the roads of the district, the center's own venues (CSV) and area
+    (GeoJSON), and the people that the plan gives it; everything else is as in the scenario that was
+    planned. Paths in it are relative to it, but for files of the district's scenario.
+
+    Parameters
+    ----------
+    folder : an empty folder.
+    plan : what was planned.
+
+    Returns
+    -------
+    The files of the scenarios, by the plan's order of centers; centers without points have none.
+    """
+    files = []
+    for number, center in enumerate(plan.centers):
+        (folder / f"{_file(number)}-area.geojson").write_text(
+            area_geojson(plan, center), encoding="utf-8"
+        )
+        if center.points == 0:
+            continue
+        _write_venues(folder / f"{_file(number)}-venues.csv", plan, number)
+        own = _scenario(plan, {center.name: (number, center)})
+        own = own.changed(**{"venues.file": f"{_file(number)}-venues.csv"})
+        own = own.changed(**{"venues.coordinates": "wgs84"})
+        file = f"{_file(number)}.toml"
+        (folder / file).write_text(_head(center) + own.toml(), encoding="utf-8")
+        files.append(file)
+    working = {c.name: (k, c) for k, c in enumerate(plan.centers) if c.points}
+    (folder / "all-centers.toml").write_text(_scenario(plan, working).toml(), encoding="utf-8")
+    return files
+
+
+def _file(number: int) -> str:
+    return f"center-{number + 1}"
+
+
+def _head(center: CenterPlan) -> str:
+    return (
+        f"# {center.name}: {center.points} points, {len(center.venues)} venues; planned by twin "
+        "site.\n"
+    )
+
+
+def _scenario(plan: SitePlan, centers: dict[str, tuple[int, CenterPlan]]) -> Scenario:
+    """The district's scenario with these centers instead of its own, and without the planning."""
+    scenario = plan.scenario
+    template = plan.template.model_dump(mode="json", exclude_none=True)
+    tables: dict[str, Any] = {}
+    for name, (number, center) in centers.items():
+        table = template | {
+            "lon": round(center.lon, 7),
+            "lat": round(center.lat, 7),
+            "area": f"{_file(number)}-area.geojson",
+        }
+        people = plan.template.roster.people
+        short = center.duty - sum(p.role is Role.DUTY for p in people.values())
+        if not people or short > 0:
+            table["roster"] = {
+                key: value for key, value in template["roster"].items() if key != "people"
+            } | {"duty": center.duty, "maintenance": center.maintenance}
+        tables[name] = table
+    only = next(iter(centers)) if len(centers) == 1 else None
+    named = scenario.name if only is None else f"{scenario.name}-{only}"
+    purpose = f"{only or 'all centers'} as planned by twin site for {scenario.name}"
+    data = scenario.model_dump(mode="json", exclude_none=True)
+    data.pop("siting", None)
+    data |= {"centers": tables, "name": named, "purpose": purpose}
+    return Scenario.model_validate(data)
+
+
+def _write_venues(path: Path, plan: SitePlan, number: int) -> None:
+    """The center's venues with their devices; of a venue that is split, the center's part."""
+    center, venues = plan.centers[number], plan.venues
+    counts = _counts(plan)[center.venues]
+    before = plan.served.tocsr()[:, :number].sum(axis=1)
+    first = np.asarray(before).ravel()[center.venues]
+    # the points of a venue in the order of the kinds: each center takes its stretch of them
+    end = np.cumsum(counts, axis=1)
+    start = end - counts
+    low, high = first[:, None], (first + center.points_of)[:, None]
+    part = np.clip(np.minimum(end, high) - np.maximum(start, low), 0, None)
+    lon, lat = plan.network.unproject(venues.x[center.venues], venues.y[center.venues])
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "lon", "lat", "kind", "responsible", *POINT_KINDS])
+        for k, venue in enumerate(center.venues.tolist()):
+            writer.writerow(
+                [
+                    venues.ids[venue],
+                    f"{lon[k]:.7f}",
+                    f"{lat[k]:.7f}",
+                    VENUE_KIND_NAMES[venues.kind[venue]],
+                    int(venues.responsible[venue]),
+                    *part[k].tolist(),
+                ]
+            )
+
+
+def _counts(plan: SitePlan) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """(venues, point kinds) devices of each venue."""
+    fleet = plan.fleet
+    counts = np.zeros((len(plan.venues.ids), len(POINT_KINDS)), np.int64)
+    for column, kind in enumerate(POINT_KINDS):
+        here = fleet.kind_slices[kind]
+        counts[:, column] = np.bincount(fleet.venue[here], minlength=len(plan.venues.ids))
+    return counts
+
+
+def area_geojson(plan: SitePlan, center: CenterPlan) -> str:
+    """A center's area as GeoJSON, in degrees."""
+    from shapely.geometry import mapping
+
+    feature = {
+        "type": "Feature",
+        "properties": {"name": center.name},
+        "geometry": mapping(in_degrees(plan, center.area)),
+    }
+    return json.dumps({"type": "FeatureCollection", "features": [feature]}, ensure_ascii=False)
+
+
+def in_degrees(plan: SitePlan, shape: Geometry) -> Geometry:
+    """A geometry in metres as one in degrees, WGS-84, to about a centimetre."""
+    import shapely
+
+    def degrees(corners: Any) -> Any:
+        lon, lat = plan.network.unproject(corners[:, 0], corners[:, 1])
+        return np.round(np.column_stack([lon, lat]), 7)
+
+    # rounding alone may make an outline cross itself; a grid keeps it valid
+    turned: Geometry = shapely.set_precision(shapely.transform(shape, degrees), 1e-7)
+    return turned

@@ -1,0 +1,415 @@
+"""From a scenario to a plan: candidates, times, the choice, what each center gets and reaches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.center.settings import CenterSettings
+from twin.planning.centers import CenterPlan, base_shift, centers_of
+from twin.planning.demand import Demand, demand_of
+from twin.roads.load import load_roads
+from twin.roads.network import RoadNetwork
+from twin.roads.travel import TravelTimes
+from twin.scenario import Scenario, ScenarioError
+from twin.siting import choose
+from twin.siting.candidates import Candidates, Exclusion, exclude, find_candidates
+from twin.siting.choose import Choice, FrontPoint
+from twin.siting.services import (
+    BrigadeAdvice,
+    Hydrants,
+    brigade_advice,
+    find_hydrants,
+    water_metres,
+)
+from twin.siting.settings import SitingSettings
+from twin.siting.times import Matrix, reach_matrix
+from twin.streams import Streams
+from twin.venues.build import Fleet, Venues, build_venues
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Progress = Callable[[str, float], None]
+
+_FRONT_MOST = 8  # centers up to which the front is worked out where the settings leave it open
+
+
+@dataclass(frozen=True)
+class Uncovered:
+    """A demand point that no chosen center reaches within both limits.
+
+    Attributes
+    ----------
+    demand : its index.
+    candidate : the site that comes nearest to reaching it, as an index.
+    seconds : turnout and travel from there in the worst hour; inf where no road leads.
+    straight_m, road_m : from there, as the crow flies and by road.
+    coverable : that site would reach it, but was not chosen.
+    """
+
+    demand: int
+    candidate: int
+    seconds: float
+    straight_m: float
+    road_m: float
+    coverable: bool
+
+
+@dataclass(frozen=True, eq=False)
+class SitePlan:
+    """A finished plan.
+
+    Attributes
+    ----------
+    scenario, settings : what was asked.
+    network : the roads of the district.
+    venues, fleet, demand : what has to be reached.
+    candidates : the sites that 5.1.2 leaves.
+    offered : how many there were before.
+    excluded : what 5.1.2 ruled out, and remarks on standing centers.
+    choice : the chosen sites with bound, gap and status.
+    centers : what each of them gets.
+    served : (venues, centers) points of each venue by center.
+    uncovered : demand that no chosen center reaches; what no candidate reaches comes first.
+    covered_points, covered_free_flow : points reached within both limits, worst hour and free flow.
+    front : the trade-off of centers against coverage and mean time.
+    price : of the centers a year, by the settings' prices.
+    brigades : advice by article 38.
+    hydrants, water_m : the hydrants, and from each venue to the nearest that works, by road.
+    seconds_by_phase : wall-clock seconds.
+    """
+
+    scenario: Scenario
+    settings: SitingSettings
+    network: RoadNetwork
+    venues: Venues
+    fleet: Fleet
+    demand: Demand
+    candidates: Candidates
+    offered: int
+    excluded: Sequence[Exclusion]
+    choice: Choice
+    centers: Sequence[CenterPlan]
+    served: csr_array
+    uncovered: Sequence[Uncovered]
+    covered_points: int
+    covered_free_flow: int
+    front: Sequence[FrontPoint]
+    price: float
+    brigades: Sequence[BrigadeAdvice]
+    hydrants: Hydrants
+    water_m: NDArray[np.float64]
+    seconds_by_phase: Mapping[str, float]
+
+    @property
+    def points(self) -> int:
+        """Networked points of the district."""
+        return int(self.demand.points.sum())
+
+    @property
+    def template(self) -> CenterSettings:
+        """The scenario's own center, which the planned ones are like."""
+        return next(iter(self.scenario.centers.values()))
+
+
+@dataclass
+class _Steps:
+    """Reports each step, and keeps its wall-clock seconds."""
+
+    report: Progress | None
+    laps: dict[str, float] = field(default_factory=dict)
+    since: float = field(default_factory=time.perf_counter)
+
+    def done(self, step: str, share: float, following: str) -> None:
+        now = time.perf_counter()
+        self.laps[step] = now - self.since
+        self.since = now
+        if self.report is not None:
+            self.report(following, share)
+
+
+def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan:
+    """Plans the centers of a district.
+
+    Parameters
+    ----------
+    scenario : its roads are the district, its venues the demand, its first center the model of all
+        centers; ``[siting]`` says what is asked (the fewest centers if absent).
+    progress : called with what is going on and the share that is done, 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        For files that cannot be used; where 5.1.2 leaves no candidate; for chemicals without wind.
+    """
+    settings = scenario.siting or SitingSettings()
+    template = next(iter(scenario.centers.values()))
+    steps = _Steps(progress)
+    network = load_roads(scenario.roads)
+    travel = TravelTimes(network, scenario.roads)
+    steps.done("roads", 0.05, "venues")
+    venues, fleet = build_venues(scenario.venues, network, Streams(scenario.seed).within("venues"))
+    demand = demand_of(network, venues, fleet, settings.edge)
+    steps.done("venues", 0.1, "candidates")
+    limit = scenario.venues.road_limit
+    offered = find_candidates(settings, network, limit)
+    wind = settings.rose or {float(d): share for d, share in template.wind.items()}
+    candidates, excluded = exclude(offered, network, settings, template.site_radius, wind)
+    if settings.k is not None and settings.k > len(candidates):
+        raise ScenarioError(
+            f"siting.k = {settings.k}, but only {len(candidates)} sites are left to choose from "
+            f"(of {len(offered)}); lower k, or give more candidates"
+        )
+    hydrants = find_hydrants(settings, network, limit)
+    steps.done("candidates", 0.15, "travel times")
+    matrix = reach_matrix(
+        travel,
+        (candidates.node, candidates.x, candidates.y),
+        (demand.node, demand.x, demand.y),
+        template.response.turnout,
+        settings.travel_limit,
+        settings.radius,
+    )
+    steps.done("times", 0.35, "choosing sites")
+    choice = _choose(settings, template, candidates, demand, matrix)
+    sites = np.asarray(choice.sites, np.int64)
+    if len(sites) == 0:
+        raise ScenarioError(_no_choice(settings, choice, demand))
+    steps.done("choice", 0.6, "areas")
+    by_demand = settings.objective in ("capacitated", "cheapest")
+    served = _served(choice if by_demand else None, sites, demand, matrix)
+    centers = centers_of(
+        network, travel, settings, template, candidates, sites, demand, served,
+        matrix.seconds[:, sites], by_demand,
+    )  # fmt: skip
+    steps.done("areas", 0.75, "trade-off")
+    front = _front(settings, demand, matrix, candidates, len(sites))
+    steps.done("front", 0.9, "brigades and water")
+    reached = np.asarray(matrix.covers[:, sites].any(axis=1))
+    return SitePlan(
+        scenario=scenario,
+        settings=settings,
+        network=network,
+        venues=venues,
+        fleet=fleet,
+        demand=demand,
+        candidates=candidates,
+        offered=len(offered),
+        excluded=excluded,
+        choice=choice,
+        centers=centers,
+        served=served,
+        uncovered=_uncovered(travel, settings, demand, candidates, matrix, reached),
+        covered_points=int(demand.points[reached].sum()),
+        covered_free_flow=_in_free_flow(travel, settings, template, demand, candidates, sites),
+        front=front,
+        price=sum(settings.price_center + settings.price_person * c.duty for c in centers),
+        brigades=brigade_advice(settings, network, travel, template.helpers.brigade_turnout),
+        hydrants=hydrants,
+        water_m=water_metres(network, hydrants, venues.node),
+        seconds_by_phase=steps.laps,
+    )
+
+
+def _choose(
+    settings: SitingSettings,
+    template: CenterSettings,
+    candidates: Candidates,
+    demand: Demand,
+    matrix: Matrix,
+) -> Choice:
+    """The choice that the objective asks for; the edge has no points, it only has to be reached."""
+    standing = np.flatnonzero(candidates.standing).tolist()
+    limit, weight, k = settings.time_limit, demand.points.astype(float), settings.k
+    covers, seconds = matrix.covers, matrix.seconds.astype(float)
+    if settings.objective == "fewest":
+        return choose.fewest_sites(
+            covers, weight, seconds=seconds, standing=standing, time_limit_s=limit
+        )
+    if settings.objective == "capacitated":
+        return choose.fewest_capacitated(
+            covers,
+            demand.points,
+            settings.capacity,
+            split=settings.split,
+            seconds=seconds,
+            standing=standing,
+            time_limit_s=limit,
+        )
+    if settings.objective == "cheapest":
+        return choose.fewest_people(
+            covers,
+            demand.points,
+            price_center=settings.price_center,
+            price_person=settings.price_person,
+            people_per_shift=base_shift(template),
+            extra_per=settings.capacity,
+            shifts=template.roster.team_count,
+            seconds=seconds,
+            standing=standing,
+            time_limit_s=limit,
+        )
+    assert k is not None  # the settings ask for it with the other objectives
+    if settings.objective == "best":
+        return choose.best_coverage(
+            covers, weight, k, seconds=seconds, standing=standing, time_limit_s=limit
+        )
+    if settings.objective == "mean":
+        return choose.least_mean_time(seconds, weight, k, standing=standing, time_limit_s=limit)
+    return choose.least_worst_time(seconds, k, standing=standing, time_limit_s=limit)
+
+
+def _no_choice(settings: SitingSettings, choice: Choice, demand: Demand) -> str:
+    """Why there is no plan, for a planner."""
+    if len(choice.uncovered) == len(demand):
+        return (
+            "siting: no candidate reaches any venue within "
+            f"{settings.travel_limit / 60:g} min and {settings.radius / 1000:g} km; give other "
+            "candidates"
+        )
+    if choice.status != "infeasible":
+        return (
+            f"siting: no plan was found within {settings.time_limit:g} s; raise siting.time_limit"
+        )
+    largest = int(demand.points.max())
+    if settings.objective == "capacitated" and not settings.split and largest > settings.capacity:
+        name = demand.names[int(demand.points.argmax())]
+        return (
+            f"siting: {name} alone has {largest} points, more than the capacity of "
+            f"{settings.capacity}; set split = true, or raise the capacity"
+        )
+    return (
+        f'siting: objective = "{settings.objective}" has no solution with these candidates '
+        "(proven); give more of them, or a larger k or capacity"
+    )
+
+
+def _served(
+    choice: Choice | None, sites: NDArray[np.int64], demand: Demand, matrix: Matrix
+) -> csr_array:
+    """Points of each venue by chosen site (venues, sites), whole numbers.
+
+    As the choice shares them out; else, and for venues that it leaves out because nobody reaches
+    them in time, by the fastest site that is within both limits, or the fastest of all.
+    """
+    from scipy.sparse import csr_array
+
+    from twin.siting.reached import nearest_within
+
+    n = demand.venues
+    fastest = nearest_within(matrix.seconds[:n, sites], matrix.covers[:n, sites])
+    points = demand.points[:n]
+    if choice is None:
+        rows = np.arange(n)
+        return csr_array((points, (rows, fastest)), shape=(n, len(sites)))
+    part = csr_array(choice.share)[:n][:, sites]
+    rows_, columns, data = [], [], []
+    for row in range(n):
+        inner = slice(part.indptr[row], part.indptr[row + 1])
+        shares = np.asarray(part.data[inner], float)
+        if shares.sum() <= 0.0:
+            rows_.append(row)
+            columns.append(int(fastest[row]))
+            data.append(int(points[row]))
+            continue
+        whole = _whole_points(shares, int(points[row]))
+        for column, value in zip(part.indices[inner].tolist(), whole, strict=True):
+            if value or len(whole) == 1:
+                rows_.append(row)
+                columns.append(column)
+                data.append(value)
+    return csr_array((data, (rows_, columns)), shape=(n, len(sites)), dtype=np.int64)
+
+
+def _whole_points(shares: NDArray[np.float64], points: int) -> list[int]:
+    """Whole points by share, largest remainder first; they add up."""
+    exact = shares / shares.sum() * points
+    whole = np.floor(exact + 1e-6).astype(int)
+    left = points - int(whole.sum())
+    for k in np.argsort(-(exact - whole), kind="stable")[: max(0, left)].tolist():
+        whole[k] += 1
+    return [int(value) for value in whole]
+
+
+def _uncovered(
+    travel: TravelTimes,
+    settings: SitingSettings,
+    demand: Demand,
+    candidates: Candidates,
+    matrix: Matrix,
+    reached: NDArray[np.bool_],
+) -> list[Uncovered]:
+    """What no chosen site reaches, with the candidate that comes nearest to it.
+
+    First what no candidate reaches; the most points first.
+    """
+    missed = np.flatnonzero(~reached)
+    if len(missed) == 0:
+        return []
+    share = np.maximum(
+        matrix.seconds[missed] / settings.travel_limit, matrix.metres[missed] / settings.radius
+    )
+    nearest = share.argmin(axis=1)
+    coverable = np.asarray(matrix.covers[missed].any(axis=1))
+    road = np.empty(len(missed))
+    for site in np.unique(nearest).tolist():
+        mine = nearest == site
+        metres = travel.metres([int(candidates.node[site])])[0]
+        road[mine] = metres[demand.node[missed[mine]]]
+    order = np.lexsort((missed, -demand.points[missed], coverable))
+    return [
+        Uncovered(
+            demand=int(missed[k]),
+            candidate=int(nearest[k]),
+            seconds=float(matrix.seconds[missed[k], nearest[k]]),
+            straight_m=float(matrix.metres[missed[k], nearest[k]]),
+            road_m=float(road[k]),
+            coverable=bool(coverable[k]),
+        )
+        for k in order.tolist()
+    ]
+
+
+def _in_free_flow(
+    travel: TravelTimes,
+    settings: SitingSettings,
+    template: CenterSettings,
+    demand: Demand,
+    candidates: Candidates,
+    sites: NDArray[np.int64],
+) -> int:
+    """Points that the chosen sites reach within both limits in free flow."""
+    seconds = template.response.turnout + travel.seconds(candidates.node[sites])[:, demand.node]
+    metres = np.hypot(
+        demand.x - candidates.x[sites][:, None], demand.y - candidates.y[sites][:, None]
+    )
+    within = ((seconds <= settings.travel_limit) & (metres <= settings.radius)).any(axis=0)
+    return int(demand.points[within].sum())
+
+
+def _front(
+    settings: SitingSettings,
+    demand: Demand,
+    matrix: Matrix,
+    candidates: Candidates,
+    chosen: int,
+) -> list[FrontPoint]:
+    """The trade-off of centers against coverage and mean time."""
+    most = settings.front or min(_FRONT_MOST, chosen + 2)
+    most = min(most, len(candidates))
+    n = demand.venues
+    standing = np.flatnonzero(candidates.standing).tolist()
+    return choose.pareto_front(
+        matrix.covers[:n],
+        matrix.seconds[:n].astype(float),
+        demand.points[:n].astype(float),
+        most,
+        standing=standing,
+        time_limit_s=settings.time_limit,
+    )

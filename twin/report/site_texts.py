@@ -1,0 +1,216 @@
+"""The words of a plan's table, page and figures, in English and Chinese."""
+
+from __future__ import annotations
+
+from twin.assessment.finding import Text
+from twin.report.texts import Language
+
+WORDS: dict[str, Text] = {
+    "title": Text(
+        "Where centers go: DB3211/T 1066-2023, 5.1.1, 5.1.2 and 5.1.12",
+        "服务中心选址：DB3211/T 1066-2023 第5.1.1、5.1.2、5.1.12条",
+    ),
+    "question_fewest": Text(
+        "the fewest centers that reach everything", "可达全部需求点的最少中心数"
+    ),
+    "question_best": Text("the {k} centers that reach the most points", "覆盖点数最多的{k}个中心"),
+    "question_mean": Text("the {k} centers with the least mean time", "平均时间最短的{k}个中心"),
+    "question_worst": Text("the {k} centers with the least worst time", "最长时间最短的{k}个中心"),
+    "question_capacitated": Text(
+        "the fewest centers with at most {capacity} points each",
+        "每个中心不超过{capacity}点时的最少中心数",
+    ),
+    "question_cheapest": Text(
+        "the least price of centers and people (5.1.12)", "中心与人员总费用最低（5.1.12）"
+    ),
+    "proven": Text("proven: no better plan exists (gap 0)", "已证明最优（间隙为0）"),
+    "gap": Text(
+        "not proven ({status}): the bound is {bound}, the gap {gap}",
+        "未证明最优（{status}）：界为{bound}，间隙{gap}",
+    ),
+    "head": Text(
+        "{centers} centers reach {covered} of {points} points ({share}) within {limit} and "
+        "{radius} in the worst hour; in free flow {free}",
+        "{centers}个中心在最不利时段于{limit}、{radius}内可达{points}点中的{covered}点"
+        "（{share}）；自由流时{free}",
+    ),
+    "edge_head": Text(
+        "the district's edge: {reached} of {all} points of it are reached",
+        "辖区外缘：{all}个外缘点中可达{reached}个",
+    ),
+    "no_candidate": Text("Reached from no candidate", "任何候选点都不可达"),
+    "not_chosen": Text("Not reached from the chosen centers", "所选中心不可达"),
+    "summary_missed": Text(
+        "{venues} venues with {points} points, {edge} points of the edge",
+        "{venues}家单位（{points}点），{edge}个外缘点",
+    ),
+    "missed": Text(
+        "{name} ({points} points{near}): nearest {candidate}, {minutes}, {straight} km straight, "
+        "{road} km by road",
+        "{name}（{points}点{near}）：最近的{candidate}，{minutes}，直线{straight}km，道路{road}km",
+    ),
+    "more": Text("... and {count} more, in {file}", "……另有{count}项，见{file}"),
+    "center": Text("center", "服务中心"),
+    "near": Text("near", "附近"),
+    "points": Text("points", "点数"),
+    "venues": Text("venues", "单位"),
+    "shift": Text("per shift", "每班人数"),
+    "people": Text("people", "人员"),
+    "slowest": Text("slowest venue", "最慢单位"),
+    "edge": Text("edge, worst hour", "边缘（最不利时段）"),
+    "free": Text("free flow", "自由流"),
+    "straight": Text("edge, straight", "边缘直线距离"),
+    "road": Text("by road", "道路距离"),
+    "binds": Text("binds", "控制条件"),
+    "binds_time": Text("{limit}, {side}", "{limit}，{side}"),
+    "verdict": Text("5.1.1", "5.1.1"),
+    "met": Text("met", "符合"),
+    "not_met": Text("not met", "不符合"),
+    "standing": Text("stands", "现有"),
+    "area": Text("area", "辖区"),
+    "reached": Text("reached by road", "道路可达面积"),
+    "place": Text("place", "位置"),
+    "not_by_road": Text("not by road", "道路不可达"),
+    "none": Text("-", "-"),
+    "excluded": Text(
+        "5.1.2 rules out {count} of {all} candidates: {why}",
+        "5.1.2排除了{all}个候选点中的{count}个：{why}",
+    ),
+    "excluded_none": Text(
+        "5.1.2 rules out none of the {all} candidates", "5.1.2未排除{all}个候选点中的任何一个"
+    ),
+    "why_chemicals": Text(
+        "{count} less than {limit} m from dangerous chemicals", "{count}个距危险化学品不足{limit}m"
+    ),
+    "why_filling": Text(
+        "{count} less than {limit} m from a filling station", "{count}个距加油加气站不足{limit}m"
+    ),
+    "why_wind": Text(
+        "{count} downwind of dangerous chemicals within {limit} km",
+        "{count}个位于{limit}km内危险化学品的下风处",
+    ),
+    "standing_remark": Text(
+        "{name} stands already, but {why}: {hazard}", "现有中心{name}{why}：{hazard}"
+    ),
+    "rule_chemicals": Text("too near to dangerous chemicals", "距危险化学品过近"),
+    "rule_filling": Text("too near to a filling station", "距加油加气站过近"),
+    "rule_wind": Text("downwind of dangerous chemicals", "位于危险化学品下风处"),
+    "front": Text("What more or fewer centers would do", "中心数与效果的权衡"),
+    "front_row": Text(
+        "{centers} centers: at most {covered} of the points, mean time at least {mean}{gap}",
+        "{centers}个中心：至多覆盖{covered}，平均时间至少{mean}{gap}",
+    ),
+    "centers": Text("centers", "中心数"),
+    "covered": Text("points reached, at most", "可达点数（至多）"),
+    "mean": Text("mean time, at least", "平均时间（至少）"),
+    "with_gap": Text(" (gap {gap})", "（间隙{gap}）"),
+    "brigades": Text(
+        "Full-time brigades (document 004, art. 38)", "专职消防队（文件004第三十八条）"
+    ),
+    "brigade_yes": Text(
+        "{name} ({kind}): advised; {station}",
+        "{name}（{kind}）：建议设专职消防队；{station}",
+    ),
+    "brigade_far": Text("{station} needs {minutes}", "{station}需{minutes}"),
+    "brigade_no_station": Text("no fire station in the district", "辖区内无消防站"),
+    "brigade_near": Text(
+        "{count} other places have a station within {limit}", "另有{count}处{limit}内有消防站"
+    ),
+    "kind_town": Text("town", "镇"),
+    "kind_enterprise": Text("enterprise", "企业"),
+    "kind_heritage": Text("heritage site", "文物保护单位"),
+    "water": Text(
+        "Water: {share} of the venues have a working hydrant within {limit} m by road; median "
+        "{median}; {working} of {all} hydrants work",
+        "消防水源：{share}的单位在道路距离{limit}m内有可用消火栓；中位数{median}；"
+        "{all}个消火栓中{working}个可用",
+    ),
+    "no_water": Text(
+        "Water: no hydrant is known; give siting.hydrants_file", "消防水源：无消火栓资料"
+    ),
+    "incident": Text("Hydrants for the incident at {place}", "事故点{place}的消火栓"),
+    "incident_row": Text("{name}: {metres} m by road", "{name}：道路距离{metres}m"),
+    "incident_none": Text("no working hydrant", "无可用消火栓"),
+    "price": Text(
+        "price {price} a year: {centers} centers and {people} duty people (assumed prices)",
+        "年费用{price}：{centers}个中心、{people}名值守人员（价格为假设）",
+    ),
+    "over": Text(
+        "{name} has more than {capacity} points: {people} people on each shift (5.1.12)",
+        "{name}超过{capacity}点：每班{people}人（5.1.12）",
+    ),
+    "run_them": Text("each center runs with: twin run {file}", "各中心可直接运行：twin run {file}"),
+    "map": Text("The plan on the district's roads", "选址方案图"),
+    "legend_area": Text("areas", "辖区"),
+    "legend_reach": Text("reached by road", "道路可达范围"),
+    "legend_demand": Text("venues", "单位"),
+    "legend_candidates": Text("candidates", "候选点"),
+    "legend_excluded": Text("ruled out by 5.1.2", "被5.1.2排除"),
+    "legend_uncovered": Text("not reached", "不可达"),
+    "legend_hazards": Text("hazards", "危险源"),
+    "legend_stations": Text("fire stations", "消防站"),
+    "legend_hydrants": Text("hydrants", "消火栓"),
+    "legend_roads": Text("roads", "道路"),
+    "legend_circle": Text("radius", "半径"),
+    "hint": Text("wheel: zoom, drag: move", "滚轮缩放，拖动平移"),
+    "assumptions": Text("Assumptions of the plan", "选址所用假设"),
+    "how": Text("How it is judged", "判定方法"),
+    "how_time": Text(
+        "The {limit} run from the dispatch order: turnout ({turnout}) and the travel of an "
+        "ordinary vehicle in the worst hour of the week, to every venue and to the edge.",
+        "{limit}自接到出动指令起算：出动（{turnout}）加普通车辆在一周最不利时段的行驶，"
+        "到每个单位和辖区边缘。",
+    ),
+    "how_radius": Text(
+        "The radius of {radius} is a straight line; the way by road stands beside it.",
+        "半径{radius}按直线距离；另列道路距离。",
+    ),
+    "how_area": Text(
+        "A center's area is what lies nearer to the roads and venues it serves than to those of "
+        "another; its edge is sampled every 500 m where a road comes near.",
+        "中心的辖区为距其所服务道路和单位更近的部分；边缘在有道路处每500m取一点。",
+    ),
+    "how_reach": Text(
+        "Reached by road is what lies within {verge} m of a road that is driven in time; roads are "
+        "cut where the time is over.",
+        "道路可达范围为按时可驶达道路两侧{verge}m以内；道路在到时处截断。",
+    ),
+}
+
+SIDES = {
+    "en": ("N", "NE", "E", "SE", "S", "SW", "W", "NW"),
+    "zh": ("北", "东北", "东", "东南", "南", "西南", "西", "西北"),
+}
+
+
+def tell(key: str, lang: Language, **values: object) -> str:
+    """One of the words, with what stands in it."""
+    text = WORDS[key]
+    return (text.zh if lang == "zh" else text.en).format(**values)
+
+
+def side(bearing_deg: float, lang: Language) -> str:
+    """A compass direction as a word."""
+    return SIDES[lang][round(bearing_deg / 45.0) % 8]
+
+
+def minutes(seconds: float, lang: Language) -> str:
+    """A time in minutes; "not by road" where there is no way."""
+    if seconds == float("inf"):
+        return tell("not_by_road", lang)
+    if seconds != seconds:
+        return "-"
+    return f"{seconds / 60:.1f} min" if lang == "en" else f"{seconds / 60:.1f}min"
+
+
+def km(metres: float) -> str:
+    """A distance in kilometres."""
+    return "-" if metres != metres else f"{metres / 1000:.2f}"
+
+
+def percent(share: float) -> str:
+    """A share in per cent; 100 only where it is all."""
+    shown = 100 * share
+    if shown < 100 and round(shown, 1) >= 100:
+        return "< 100 %"
+    return f"{shown:.1f} %" if shown < 100 else "100 %"
