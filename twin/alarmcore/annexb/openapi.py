@@ -102,7 +102,7 @@ def document(side: Side | None = None) -> Json:
     for api in apis:
         paths.setdefault(api.path, {})[api.method.lower()] = _operation(api, alone=side is not None)
     sides = [side] if side else list(Side)
-    return {
+    made: Json = {
         "openapi": "3.1.0",
         "info": {
             "title": "平台数据对接协议 - platform interface of DB3211/T 1066-2023, Annex B",
@@ -137,6 +137,8 @@ def document(side: Side | None = None) -> Json:
             "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": TOKEN_HEADER}},
         },
     }
+    plain: Json = msgspec.json.decode(msgspec.json.encode(made))  # tuples are lists
+    return plain
 
 
 def _operation(api: Api, *, alone: bool) -> Json:

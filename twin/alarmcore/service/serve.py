@@ -261,6 +261,7 @@ async def working(serving: Serving, url: str) -> AsyncIterator[Any]:
     from twin.alarmcore.service.app import App
     from twin.alarmcore.service.core import open_core
     from twin.alarmcore.service.ingest import Ingest
+    from twin.alarmcore.service.puller import Puller
     from twin.alarmcore.service.routes import ENDPOINTS
     from twin.alarmcore.service.tokens import Seal
 
@@ -274,6 +275,7 @@ async def working(serving: Serving, url: str) -> AsyncIterator[Any]:
                 ("listen", core.listen(url)),
                 ("deadlines", timers.run(core)),
                 ("outbox", outbox.Outbox(core, serving.data).run()),
+                ("puller", Puller(core, url, serving.data).run()),
             )
         ]
         try:
