@@ -158,7 +158,7 @@ async def vendor_of(
         yield platform
 
 
-async def until(what: Callable[[], Awaitable[Any]], seconds: float = 15.0) -> Any:
+async def until(what: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:
     """Waits until something is true, and returns it."""
     end = time.monotonic() + seconds
     while not (found := await what()):
