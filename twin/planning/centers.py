@@ -18,6 +18,7 @@ from twin.siting.candidates import Candidates
 from twin.siting.reached import nearest_within, partition, reached_area, reached_roads
 from twin.siting.rules import EdgePoints, HazardCheck, Reach, edge_points, hazard_checks, reach
 from twin.siting.settings import SitingSettings
+from twin.siting.times import ROUNDING_S, worst_hour_times
 from twin.standard import SHIFT_MIN
 from twin.terms import Role
 
@@ -254,15 +255,11 @@ def _sites_of_nodes(
     """The chosen site that each road node belongs to."""
     from scipy.spatial import cKDTree
 
-    seconds = np.empty((len(sites), len(network)), np.float32)
+    seconds = turnout_s + worst_hour_times(travel, candidates.node[sites])
     metres = np.empty_like(seconds)
     for k, site in enumerate(sites.tolist()):
-        times = np.zeros(len(network))
-        for hour in travel.slowest_hours():
-            times = np.maximum(times, travel.seconds([int(candidates.node[site])], hour)[0])
-        seconds[k] = turnout_s + times
         metres[k] = np.hypot(network.x - candidates.x[site], network.y - candidates.y[site])
-    within = (seconds <= settings.travel_limit) & (metres <= settings.radius)
+    within = (seconds <= settings.travel_limit - ROUNDING_S) & (metres <= settings.radius)
     of_node = nearest_within(seconds.T, within.T)
     if by_demand:
         places = np.column_stack([demand.x, demand.y])[: demand.venues]

@@ -1,4 +1,4 @@
-"""What has to be reached: the venues with their points, and the edge of the district."""
+"""What has to be reached: the venues with their points, the district's edge, and its roads."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Demand:
-    """Demand points: first the venues in their order, then the points of the district's edge.
+    """Demand points: the venues in their order, then points of the district's edge and its roads.
 
     Attributes
     ----------
-    names : venue ids, then ``edge-001`` and so on.
+    names : venue ids, then ``edge-001`` and so on, then ``road-`` and the node's number.
     x, y : metres.
     node : nearest road node.
-    points : networked points there; an edge has none.
+    points : networked points there; edge and roads have none.
     venues : how many of the demand points are venues.
     """
 
@@ -38,9 +38,20 @@ class Demand:
         """The number of demand points."""
         return len(self.names)
 
+    def with_roads(self, network: RoadNetwork, nodes: NDArray[np.int64]) -> Demand:
+        """The demand with road nodes that have to be reached as well."""
+        return Demand(
+            [*self.names, *(f"road-{node}" for node in nodes.tolist())],
+            np.append(self.x, network.x[nodes]),
+            np.append(self.y, network.y[nodes]),
+            np.append(self.node, nodes),
+            np.append(self.points, np.zeros(len(nodes), np.int64)),
+            self.venues,
+        )
+
 
 def demand_of(network: RoadNetwork, venues: Venues, fleet: Fleet, edge: bool) -> Demand:
-    """The demand of a district.
+    """The demand of a district, without its roads.
 
     Parameters
     ----------

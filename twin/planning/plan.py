@@ -20,6 +20,7 @@ from twin.scenario import Scenario, ScenarioError
 from twin.siting import choose
 from twin.siting.candidates import Candidates, Exclusion, exclude, find_candidates
 from twin.siting.choose import Choice, FrontPoint
+from twin.siting.reached import nearest_within
 from twin.siting.services import (
     BrigadeAdvice,
     Hydrants,
@@ -28,7 +29,13 @@ from twin.siting.services import (
     water_metres,
 )
 from twin.siting.settings import SitingSettings
-from twin.siting.times import Matrix, reach_matrix
+from twin.siting.times import (
+    Matrix,
+    covers_of,
+    decisive_rows,
+    reach_matrix,
+    worst_hour_times,
+)
 from twin.streams import Streams
 from twin.venues.build import Fleet, Venues, build_venues
 
@@ -76,6 +83,7 @@ class SitePlan:
     choice : the chosen sites with bound, gap and status.
     centers : what each of them gets.
     served : (venues, centers) points of each venue by center.
+    seconds, metres : (demand, centers) turnout and travel in the worst hour, straight line.
     uncovered : demand that no chosen center reaches; what no candidate reaches comes first.
     covered_points, covered_free_flow : points reached within both limits, worst hour and free flow.
     front : the trade-off of centers against coverage and mean time.
@@ -97,6 +105,8 @@ class SitePlan:
     choice: Choice
     centers: Sequence[CenterPlan]
     served: csr_array
+    seconds: NDArray[np.float32]
+    metres: NDArray[np.float32]
     uncovered: Sequence[Uncovered]
     covered_points: int
     covered_free_flow: int
@@ -111,6 +121,22 @@ class SitePlan:
     def points(self) -> int:
         """Networked points of the district."""
         return int(self.demand.points.sum())
+
+    def reached_from(self, demand: int) -> tuple[list[int], float, float]:
+        """Which centers serve a demand point, and seconds and metres from the slowest of them.
+
+        A point of the edge is reached from the center that is there first within both limits.
+        """
+        if demand < self.demand.venues:
+            inner = slice(self.served.indptr[demand], self.served.indptr[demand + 1])
+            centers = [int(c) for c in self.served.indices[inner]]
+        else:
+            row = slice(demand, demand + 1)
+            within = self.seconds[row] <= self.settings.travel_limit
+            within &= self.metres[row] <= self.settings.radius
+            centers = [int(nearest_within(self.seconds[row], within)[0])]
+        slowest = max(centers, key=lambda c: float(self.seconds[demand, c]))
+        return centers, float(self.seconds[demand, slowest]), float(self.metres[demand, slowest])
 
     @property
     def template(self) -> CenterSettings:
@@ -168,14 +194,12 @@ def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan
         )
     hydrants = find_hydrants(settings, network, limit)
     steps.done("candidates", 0.15, "travel times")
-    matrix = reach_matrix(
-        travel,
-        (candidates.node, candidates.x, candidates.y),
-        (demand.node, demand.x, demand.y),
-        template.response.turnout,
-        settings.travel_limit,
-        settings.radius,
-    )
+    times = worst_hour_times(travel, candidates.node)
+    sites_at = (candidates.x, candidates.y)
+    rule = (template.response.turnout, settings.travel_limit, settings.radius)
+    if settings.edge:
+        demand = demand.with_roads(network, _decisive_roads(network, times, sites_at, rule))
+    matrix = reach_matrix(times, sites_at, (demand.node, demand.x, demand.y), *rule)
     steps.done("times", 0.35, "choosing sites")
     choice = _choose(settings, template, candidates, demand, matrix)
     sites = np.asarray(choice.sites, np.int64)
@@ -205,6 +229,8 @@ def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan
         choice=choice,
         centers=centers,
         served=served,
+        seconds=matrix.seconds[:, sites],
+        metres=matrix.metres[:, sites],
         uncovered=_uncovered(travel, settings, demand, candidates, matrix, reached),
         covered_points=int(demand.points[reached].sum()),
         covered_free_flow=_in_free_flow(travel, settings, template, demand, candidates, sites),
@@ -215,6 +241,25 @@ def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan
         water_m=water_metres(network, hydrants, venues.node),
         seconds_by_phase=steps.laps,
     )
+
+
+def _decisive_roads(
+    network: RoadNetwork,
+    times: NDArray[np.float32],
+    sites: tuple[NDArray[np.float64], NDArray[np.float64]],
+    rule: tuple[float, float, float],
+) -> NDArray[np.int64]:
+    """Road nodes of the district such that whoever reaches them reaches all its roads.
+
+    An area's edge may run anywhere; where every road is reached, every edge is. Roads that no
+    candidate reaches are among them.
+    """
+    import shapely
+
+    inside = np.flatnonzero(shapely.contains_xy(network.boundary, network.x, network.y))
+    covers = covers_of(times, sites, (inside, network.x[inside], network.y[inside]), *rule)
+    missed = np.flatnonzero(~covers.any(axis=1))
+    return np.sort(inside[np.append(decisive_rows(covers), missed)])
 
 
 def _choose(
@@ -299,8 +344,6 @@ def _served(
     them in time, by the fastest site that is within both limits, or the fastest of all.
     """
     from scipy.sparse import csr_array
-
-    from twin.siting.reached import nearest_within
 
     n = demand.venues
     fastest = nearest_within(matrix.seconds[:n, sites], matrix.covers[:n, sites])

@@ -35,14 +35,14 @@ WORDS: dict[str, Text] = {
         "（{share}）；自由流时{free}",
     ),
     "edge_head": Text(
-        "the district's edge: {reached} of {all} points of it are reached",
-        "辖区外缘：{all}个外缘点中可达{reached}个",
+        "the district's edge and roads, {all} points that decide: {reached} reached",
+        "辖区外缘与道路的{all}个决定性点中可达{reached}个",
     ),
     "no_candidate": Text("Reached from no candidate", "任何候选点都不可达"),
     "not_chosen": Text("Not reached from the chosen centers", "所选中心不可达"),
     "summary_missed": Text(
-        "{venues} venues with {points} points, {edge} points of the edge",
-        "{venues}家单位（{points}点），{edge}个外缘点",
+        "{venues} venues with {points} points, {edge} points of edge and roads",
+        "{venues}家单位（{points}点），{edge}个外缘与道路点",
     ),
     "missed": Text(
         "{name} ({points} points{near}): nearest {candidate}, {minutes}, {straight} km straight, "

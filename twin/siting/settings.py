@@ -87,7 +87,8 @@ class SitingSettings(Settings):
     )
     edge: bool = param(
         True,
-        "the edge of the district has to be reached as well, not only the venues",
+        "the edge of the district and all its roads have to be reached, not only the venues: then "
+        "the edge of every area is, wherever it runs",
         "DB3211/T 1066-2023, 5.1.1: to the edge of the area",
     )
     candidates: Literal["nodes", "buildings", "file"] = param(

@@ -1,0 +1,461 @@
+"""A plan on the terminal and as CSV rows: what is not reached first, then the centers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text as Line
+
+from twin.planning.centers import Binding, CenterPlan, place_name
+from twin.planning.plan import SitePlan, Uncovered
+from twin.report.site_texts import km, minutes, percent, side, tell
+from twin.report.texts import Language
+from twin.siting.services import nearest_hydrants
+
+SHOWN = 5
+"""Rows of a list on the terminal; the files have all."""
+
+Row = Mapping[str, Any]
+
+
+# -- as words -----------------------------------------------------------------------------------
+
+
+def limits(plan: SitePlan, lang: Language) -> dict[str, str]:
+    """The limits of 5.1.1 as the plan has them, for texts."""
+    settings, gap = plan.settings, "" if lang == "zh" else " "
+    return {
+        "limit": f"{settings.travel_limit / 60:g}{gap}min",
+        "radius": f"{settings.radius / 1000:g}{gap}km",
+    }
+
+
+def question(plan: SitePlan, lang: Language) -> str:
+    """What was asked."""
+    settings = plan.settings
+    return tell(
+        f"question_{settings.objective}", lang, k=settings.k, capacity=f"{settings.capacity:,}"
+    )
+
+
+def quality(plan: SitePlan, lang: Language) -> str:
+    """How good the answer is: proven, or the gap."""
+    choice = plan.choice
+    if choice.status == "optimal":
+        return tell("proven", lang)
+    bound = f"{choice.bound:,.6g}" if isfinite(choice.bound) else "-"
+    gap = percent(choice.gap) if isfinite(choice.gap) else "-"
+    status = choice.status if lang == "en" else "到达时间上限"
+    return tell("gap", lang, status=status, bound=bound, gap=gap)
+
+
+def headline(plan: SitePlan, lang: Language) -> str:
+    """How many centers reach how much."""
+    points = plan.points
+    return tell(
+        "head",
+        lang,
+        centers=len(plan.centers),
+        covered=f"{plan.covered_points:,}",
+        points=f"{points:,}",
+        share=percent(plan.covered_points / points),
+        free=percent(plan.covered_free_flow / points),
+        **limits(plan, lang),
+    )
+
+
+def edge_line(plan: SitePlan, lang: Language) -> str:
+    """How much of the district's edge is reached; "" where it was not asked for."""
+    total = len(plan.demand) - plan.demand.venues
+    if total == 0:
+        return ""
+    missed = sum(u.demand >= plan.demand.venues for u in plan.uncovered)
+    return tell("edge_head", lang, reached=total - missed, all=total)
+
+
+def missed_heads(plan: SitePlan, lang: Language) -> list[tuple[str, list[Uncovered]]]:
+    """What is not reached, in two groups with their heads; empty groups are left out."""
+    groups = []
+    for key, coverable in (("no_candidate", False), ("not_chosen", True)):
+        mine = [u for u in plan.uncovered if u.coverable == coverable]
+        if mine:
+            at = np.array([u.demand for u in mine])
+            venues = int((at < plan.demand.venues).sum())
+            summary = tell(
+                "summary_missed",
+                lang,
+                venues=venues,
+                points=f"{int(plan.demand.points[at].sum()):,}",
+                edge=len(mine) - venues,
+            )
+            groups.append((f"{tell(key, lang)}: {summary}", mine))
+    return groups
+
+
+def missed_line(plan: SitePlan, one: Uncovered, lang: Language) -> str:
+    """A demand point that is not reached, and the candidate that comes nearest."""
+    demand, network = plan.demand, plan.network
+    place = place_name(network, float(demand.x[one.demand]), float(demand.y[one.demand]))
+    return tell(
+        "missed",
+        lang,
+        name=demand.names[one.demand],
+        points=int(demand.points[one.demand]),
+        near=f", {place}" if place else "",
+        candidate=plan.candidates.names[one.candidate],
+        minutes=minutes(one.seconds, lang),
+        straight=km(one.straight_m),
+        road=km(one.road_m) if isfinite(one.road_m) else "-",
+    )
+
+
+def excluded_line(plan: SitePlan, lang: Language) -> str:
+    """How many candidates 5.1.2 rules out, by rule."""
+    gone = [e for e in plan.excluded if not e.standing]
+    if not gone:
+        return tell("excluded_none", lang, all=plan.offered)
+    settings = plan.settings
+    limit = {
+        "chemicals": f"{settings.chemicals_distance:g}",
+        "filling": f"{settings.filling_distance:g}",
+        "wind": f"{settings.wind_range / 1000:g}",
+    }
+    count = Counter(e.rule for e in gone)
+    why = ("，" if lang == "zh" else ", ").join(
+        tell(f"why_{rule}", lang, count=count[rule], limit=limit[rule])
+        for rule in ("chemicals", "filling", "wind")
+        if count[rule]
+    )
+    sites = len({e.site for e in gone})
+    return tell("excluded", lang, count=sites, all=plan.offered, why=why)
+
+
+def remarks(plan: SitePlan, lang: Language) -> Iterator[str]:
+    """Standing centers against 5.1.2, and centers above the capacity."""
+    for e in plan.excluded:
+        if e.standing:
+            why = tell(f"rule_{e.rule}", lang)
+            yield tell("standing_remark", lang, name=e.site, why=why, hazard=e.hazard)
+    for center in plan.centers:
+        if center.points > plan.settings.capacity:
+            yield tell(
+                "over",
+                lang,
+                name=center.name,
+                capacity=f"{plan.settings.capacity:,}",
+                people=center.people_per_shift,
+            )
+
+
+def brigade_lines(plan: SitePlan, lang: Language) -> list[str]:
+    """Who should have a brigade of its own (article 38)."""
+    lines = []
+    for advice in plan.brigades:
+        if not advice.advised:
+            continue
+        station = tell("brigade_no_station", lang)
+        if advice.station:
+            station = tell(
+                "brigade_far", lang, station=advice.station, minutes=minutes(advice.seconds, lang)
+            )
+        kind = tell(f"kind_{advice.kind}", lang)
+        lines.append(tell("brigade_yes", lang, name=advice.name, kind=kind, station=station))
+    near = sum(not advice.advised for advice in plan.brigades)
+    if near:
+        limit = minutes(plan.settings.brigade_far, lang)
+        lines.append(tell("brigade_near", lang, count=near, limit=limit))
+    return lines
+
+
+def water_line(plan: SitePlan, lang: Language) -> str:
+    """How far the venues are from a hydrant that works."""
+    hydrants = plan.hydrants
+    if len(hydrants) == 0:
+        return tell("no_water", lang)
+    near = plan.settings.hydrant_near
+    median = float(np.median(plan.water_m))
+    return tell(
+        "water",
+        lang,
+        share=percent(float((plan.water_m <= near).mean())),
+        limit=f"{near:g}",
+        median=f"{median:,.0f} m" if isfinite(median) else "-",
+        working=int(hydrants.working.sum()),
+        all=len(hydrants),
+    )
+
+
+def incident_lines(plan: SitePlan, lon: float, lat: float, lang: Language) -> list[str]:
+    """The nearest working hydrants of an incident (document 000, task 5)."""
+    x, y = plan.network.project(lon, lat)
+    found = nearest_hydrants(plan.network, plan.hydrants, float(x), float(y))
+    lines = [tell("incident", lang, place=f"{lon:g}, {lat:g}")]
+    for hydrant, metres in found:
+        name = plan.hydrants.names[hydrant]
+        lines.append("  " + tell("incident_row", lang, name=name, metres=f"{metres:,.0f}"))
+    return lines if found else [*lines, "  " + tell("incident_none", lang)]
+
+
+def front_line(plan: SitePlan, number: int, lang: Language) -> str:
+    """One point of the trade-off."""
+    point = plan.front[number]
+    gap = point.choice.gap
+    return tell(
+        "front_row",
+        lang,
+        centers=point.centers,
+        covered=percent(point.covered / plan.points),
+        mean=minutes(point.mean_s, lang),
+        gap="" if gap == 0 else tell("with_gap", lang, gap=percent(gap)),
+    )
+
+
+def price_line(plan: SitePlan, lang: Language) -> str:
+    """What the plan costs a year, by the settings' prices."""
+    people = sum(center.duty for center in plan.centers)
+    price = f"{plan.price:,.0f}"
+    return tell("price", lang, price=price, centers=len(plan.centers), people=people)
+
+
+def binds(plan: SitePlan, center: CenterPlan, lang: Language) -> str:
+    """Which limit binds at the center's edge, and on which side."""
+    limit = {"time": center.time, "radius": center.radius}.get(center.binds or "")
+    if limit is None:
+        return tell("none", lang)
+    words = limits(plan, lang)
+    name = words["limit"] if center.binds == "time" else words["radius"]
+    return tell("binds_time", lang, limit=name, side=side(_bearing(center, limit), lang))
+
+
+def holds(center: CenterPlan) -> bool:
+    """Whether both limits hold at the whole edge and for all its venues (5.1.1)."""
+    within = [limit.share <= 1.0 for limit in (center.time, center.radius) if limit is not None]
+    return all(within)
+
+
+def _bearing(center: CenterPlan, limit: Binding) -> float:
+    return float(np.degrees(np.arctan2(limit.x - center.x, limit.y - center.y)) % 360.0)
+
+
+# -- on the terminal ----------------------------------------------------------------------------
+
+
+def print_plan(
+    console: Console, plan: SitePlan, lang: Language, incident: tuple[float, float] | None
+) -> None:
+    """Prints a plan: what is not reached, the answer, the centers, what is around them."""
+    for head, missed in missed_heads(plan, lang):
+        console.print(Line(head, style="bold red"))
+        for one in missed[:SHOWN]:
+            console.print(Line("  " + missed_line(plan, one, lang)))
+        if len(missed) > SHOWN:
+            count = len(missed) - SHOWN
+            console.print(Line("  " + tell("more", lang, count=count, file="uncovered.csv")))
+    console.print(Line(headline(plan, lang), style="bold"))
+    console.print(Line(f"{question(plan, lang)}: {quality(plan, lang)}"))
+    for line in (edge_line(plan, lang), excluded_line(plan, lang)):
+        if line:
+            console.print(Line(line))
+    for line in remarks(plan, lang):
+        console.print(Line(line, style="yellow"))
+    console.print(_table(plan, lang))
+    if plan.settings.objective == "cheapest":
+        console.print(Line(price_line(plan, lang)))
+    if plan.front:
+        console.print(Line(tell("front", lang), style="bold"))
+    for number in range(len(plan.front)):
+        console.print(Line("  " + front_line(plan, number, lang)))
+    advice = brigade_lines(plan, lang)
+    if advice:
+        console.print(Line(tell("brigades", lang), style="bold"))
+    for line in advice[:SHOWN]:
+        console.print(Line("  " + line))
+    if len(advice) > SHOWN:
+        more = tell("more", lang, count=len(advice) - SHOWN, file="brigades.csv")
+        console.print(Line("  " + more))
+    console.print(Line(water_line(plan, lang)))
+    if incident is not None:
+        for line in incident_lines(plan, *incident, lang):
+            console.print(Line(line))
+
+
+def _table(plan: SitePlan, lang: Language) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for key in (
+        "center", "near", "points", "shift", "slowest", "edge", "free", "straight", "road",
+        "binds", "verdict",
+    ):  # fmt: skip
+        number = key in ("points", "shift", "slowest", "edge", "free", "straight", "road")
+        table.add_column(tell(key, lang), justify="right" if number else "left", overflow="fold")
+    for center in plan.centers:
+        cells = center_cells(plan, center, lang)
+        met = holds(center)
+        style = "green" if met else "bold red"
+        table.add_row(*map(Line, cells), Line(tell("met" if met else "not_met", lang), style=style))
+    return table
+
+
+def center_cells(plan: SitePlan, center: CenterPlan, lang: Language) -> list[str]:
+    """A center's row, but for the verdict."""
+    measured = center.measured
+    name = f"{center.name} ({tell('standing', lang)})" if center.standing else center.name
+    unit = "km" if lang == "zh" else " km"
+    return [
+        name,
+        center.near or "-",
+        f"{center.points:,}",
+        str(center.people_per_shift),
+        minutes(center.slowest_s, lang),
+        "-" if center.time is None else minutes(center.time.value, lang),
+        "-" if measured is None else minutes(float(measured.free_flow_s.max()), lang),
+        "-" if center.radius is None else km(center.radius.value) + unit,
+        "-" if measured is None else km(float(measured.road_m.max())) + unit,
+        binds(plan, center, lang),
+    ]
+
+
+# -- as rows of files ---------------------------------------------------------------------------
+
+
+def tables(plan: SitePlan) -> dict[str, Sequence[Row]]:
+    """All tables of a plan, by file name; units stand in the columns' names."""
+    return {
+        "centers": [_center_row(plan, center) for center in plan.centers],
+        "demand": list(_demand_rows(plan)),
+        "uncovered": [_uncovered_row(plan, one) for one in plan.uncovered],
+        "excluded": list(_excluded_rows(plan)),
+        "front": [
+            {
+                "centers": point.centers,
+                "points_covered": round(point.covered),
+                "share_covered": round(point.covered / plan.points, 6),
+                "mean_min": _min(point.mean_s),
+                "gap": point.choice.gap,
+                "status": point.choice.status,
+            }
+            for point in plan.front
+        ],
+        "brigades": [
+            {
+                "place": advice.name,
+                "kind": advice.kind,
+                **_degrees(plan, advice.x, advice.y),
+                "station": advice.station,
+                "engine_min": _min(advice.seconds),
+                "advised": advice.advised,
+            }
+            for advice in plan.brigades
+        ],
+    }
+
+
+def _min(seconds: float) -> float | str:
+    return round(seconds / 60.0, 3) if isfinite(seconds) else ""
+
+
+def _degrees(plan: SitePlan, x: float, y: float) -> dict[str, float]:
+    lon, lat = plan.network.unproject(x, y)
+    return {"lon": round(float(lon), 7), "lat": round(float(lat), 7)}
+
+
+def _center_row(plan: SitePlan, center: CenterPlan) -> Row:
+    measured, time, radius = center.measured, center.time, center.radius
+    nearest = min(center.hazards, key=lambda check: check.distance_m, default=None)
+    return {
+        "center": center.name,
+        "near": center.near,
+        "lon": round(center.lon, 7),
+        "lat": round(center.lat, 7),
+        "standing": center.standing,
+        "venues": len(center.venues),
+        "points": center.points,
+        "people_per_shift": center.people_per_shift,
+        "duty_people": center.duty,
+        "maintenance_people": center.maintenance,
+        "slowest_venue_min": _min(center.slowest_s),
+        "mean_min": _min(center.mean_s),
+        "edge_worst_hour_min": "" if time is None else _min(time.value),
+        "edge_free_flow_min": "" if measured is None else _min(float(measured.free_flow_s.max())),
+        "edge_points": 0 if center.edge is None else len(center.edge),
+        "edge_points_late": "" if time is None else time.broken,
+        "edge_straight_km": "" if radius is None else round(radius.value / 1000, 3),
+        "edge_road_km": "" if measured is None else round(float(measured.road_m.max()) / 1000, 3),
+        "edge_points_beyond_radius": "" if radius is None else radius.broken,
+        "binds": center.binds or "",
+        "binds_side": binds(plan, center, "en").rpartition(" ")[2] if center.binds else "",
+        "holds_5_1_1": holds(center),
+        "area_km2": round(center.area.area / 1e6, 3),
+        "reached_km2": round(center.reached.area / 1e6, 3),
+        "nearest_hazard": "" if nearest is None else nearest.hazard,
+        "nearest_hazard_m": "" if nearest is None else round(nearest.distance_m),
+    }
+
+
+def _demand_rows(plan: SitePlan) -> Iterator[Row]:
+    demand, served = plan.demand, plan.served
+    lon, lat = plan.network.unproject(demand.x, demand.y)
+    missed = {one.demand for one in plan.uncovered}
+    names = [center.name for center in plan.centers]
+    for k in range(len(demand)):
+        centers, seconds, metres = plan.reached_from(k)
+        venue = k < demand.venues
+        split = served.data[served.indptr[k] : served.indptr[k + 1]].tolist() if venue else []
+        yield {
+            "id": demand.names[k],
+            "lon": round(float(lon[k]), 7),
+            "lat": round(float(lat[k]), 7),
+            "points": int(demand.points[k]),
+            "center": "+".join(names[c] for c in centers),
+            "points_by_center": "+".join(map(str, split)) if len(split) > 1 else "",
+            "worst_hour_min": _min(seconds),
+            "straight_km": round(metres / 1000, 3),
+            "reached": k not in missed,
+            "hydrant_m": round(float(plan.water_m[k]), 1)
+            if venue and plan.water_m[k] < inf
+            else "",
+        }
+
+
+def _uncovered_row(plan: SitePlan, one: Uncovered) -> Row:
+    demand = plan.demand
+    return {
+        "id": demand.names[one.demand],
+        **_degrees(plan, float(demand.x[one.demand]), float(demand.y[one.demand])),
+        "points": int(demand.points[one.demand]),
+        "reached_from_a_candidate": one.coverable,
+        "nearest_candidate": plan.candidates.names[one.candidate],
+        "worst_hour_min": _min(one.seconds),
+        "straight_km": round(one.straight_m / 1000, 3),
+        "road_km": round(one.road_m / 1000, 3) if isfinite(one.road_m) else "",
+    }
+
+
+def _excluded_rows(plan: SitePlan) -> Iterator[Row]:
+    for e in plan.excluded:
+        yield {
+            "candidate": e.site,
+            **_degrees(plan, e.x, e.y),
+            "rule": e.rule,
+            "hazard": e.hazard,
+            "distance_m": round(e.metres, 1),
+            "standing": e.standing,
+        }
+
+
+def write_tables(folder: Path, plan: SitePlan) -> None:
+    """Writes every table that has rows as a CSV file."""
+    import csv
+
+    for name, rows in tables(plan).items():
+        if rows:
+            with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(rows)
