@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from twin import __version__
 from twin.alarmcore.service.command import add_parser as add_core
+from twin.vendor.command import add_parser as add_vendor
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -157,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     scenarios = commands.add_parser("scenarios", help="the scenarios that come with twin")
     scenarios.set_defaults(command=_scenarios)
     add_core(commands)
+    add_vendor(commands)
     return parser
 
 

@@ -16,7 +16,8 @@ CREATE TABLE core (
 
 CREATE TABLE vendor (
     id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text NOT NULL UNIQUE,
+    name text NOT NULL UNIQUE               -- part of ids: "<vendor>/<the vendor's id>"
+        CHECK (name ~ '^[^/?#[:cntrl:][:space:]]{1,32}$'),
     appkey text NOT NULL UNIQUE,
     secret_hash bytea NOT NULL,
     token_hash bytea UNIQUE,                 -- what the vendor presents
