@@ -195,15 +195,12 @@ class LogWriter:
     ) -> None:
         """Adds one row."""
         codes = self._codes
+        try:
+            of_subject, of_text = codes[subject], codes[text]
+        except KeyError:
+            of_subject, of_text = self.code(subject), self.code(text)
         self._packed += _PACK(
-            time,
-            message,
-            alarm,
-            value,
-            codes.setdefault(subject, len(codes)),
-            codes.setdefault(text, len(codes)),
-            KIND_CODE[kind],
-            VIEW_CODE[view],
+            time, message, alarm, value, of_subject, of_text, KIND_CODE[kind], VIEW_CODE[view]
         )
 
     def block(

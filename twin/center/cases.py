@@ -95,15 +95,16 @@ class Cases:
     def _carry_out(self, venue: int, decision: Decision, now: float) -> None:
         kind: Any = type(decision)
         if kind is Record:
-            row: Any = decision
+            record: Any = decision
+            what, subject, alarm, message, value, text = record
             self._log.row(
                 now,
-                row.kind,
-                row.subject or self._center,
-                alarm=row.alarm,
-                message=row.message,
-                value=row.value,
-                text=row.text,
+                what,
+                subject or self._center,
+                alarm=alarm,
+                message=message,
+                value=value,
+                text=text,
             )
         elif kind is SetDeadline:
             deadline: Any = decision

@@ -377,9 +377,9 @@ class Maintenance:
         if job.ticket is Ticket.PERIODIC:
             self._close(job, self.env.now)
             self._cleaned[job.venue] = self.env.now
-            for device in self.points[job.venue]:
-                if self.condition.broken(device):  # the test finds what nobody knew of
-                    self.open_ticket(device, Ticket.FAULT, self.env.now)
+            for device in filter(self.condition.broken, self.points[job.venue]):
+                # the test finds what nobody knew of
+                self.open_ticket(device, Ticket.FAULT, self.env.now)
             return
         device, now = job.device, self.env.now
         broken = self.condition.broken(device)
