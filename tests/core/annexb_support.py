@@ -44,7 +44,8 @@ longest_retry = "1 s"
 """
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
     return port
@@ -63,14 +64,14 @@ class CoreProcess:
         self.data = data
         data.mkdir()
         (data / "core.toml").write_text(SETTINGS.format(trust=trust))
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"https://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Starts it and waits until it serves."""
         self._process = subprocess.Popen(
-            [*_TWIN, "core", "serve", "--data", str(self.data), "--port", str(self.port)],
+            [*TWIN, "core", "serve", "--data", str(self.data), "--port", str(self.port)],
             start_new_session=True,
             stderr=(self.data / "core.log").open("ab"),
         )
@@ -105,7 +106,7 @@ class CoreProcess:
     def add_vendor(self, name: str, url: str, *more: str) -> tuple[str, str]:
         """Registers a vendor platform; its appkey and masterSecret."""
         printed = subprocess.run(
-            [*_TWIN, "core", "vendor", "add", name, "--data", str(self.data), "--url", url, *more],
+            [*TWIN, "core", "vendor", "add", name, "--data", str(self.data), "--url", url, *more],
             capture_output=True,
             text=True,
             check=True,
@@ -125,7 +126,8 @@ class CoreProcess:
                 await connection.close()
 
 
-_TWIN = [sys.executable, "-c", "import sys; from twin.cli import main; sys.exit(main())"]
+TWIN = [sys.executable, "-c", "import sys; from twin.cli import main; sys.exit(main())"]
+"""The command, of the interpreter that runs the tests."""
 
 
 @contextlib.contextmanager

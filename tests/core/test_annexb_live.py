@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +15,15 @@ import httpx
 import msgspec
 import pytest
 from annexb_support import (
+    TWIN,
     CoreProcess,
     contacted,
     core_in,
     event,
+    free_port,
     registry,
     until,
+    vendor_certificate,
     vendor_of,
 )
 
@@ -433,6 +437,44 @@ def test_a_first_contact_that_was_killed_goes_on(tmp_path: Path) -> None:
 
     with core_in(tmp_path) as core:
         asyncio.run(scenario(core))
+
+
+def test_a_vendor_platform_from_the_command_line(core: CoreProcess, tmp_path: Path) -> None:
+    cert, key = vendor_certificate(core.data.parent)
+    port = free_port()
+    appkey, secret = core.add_vendor("shell", f"https://127.0.0.1:{port}")
+    (tmp_path / "data.json").write_bytes(msgspec.json.encode(registry()))
+    login = {"appkey": appkey, "masterSecret": secret}
+    (tmp_path / "credentials.json").write_text(json.dumps(login))
+    line = msgspec.json.encode(event(1, "D00000", EventType.OFFLINE)) + b"\n"
+    command = [
+        *TWIN, "vendor", "serve", "--data", "data.json", "--core", core.url, "--credentials",
+        "credentials.json", "--port", str(port), "--certificate", str(cert), "--key", str(key),
+        "--trust", str(core.data / "server.crt"),
+    ]  # fmt: skip
+
+    async def scenario() -> None:
+        async with core.database() as db:
+            await contacted(db, "shell")
+            assert process.stdin is not None
+            process.stdin.write(line)
+            process.stdin.flush()
+            await until(lambda: facts(db, "shell", "offline"))
+
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as process:
+        try:
+            asyncio.run(scenario())
+        finally:
+            process.terminate()
+
+
+def test_a_vendor_name_that_is_part_of_anothers_ids_is_refused(core: CoreProcess) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refusal:
+        core.add_vendor("all/D", "https://127.0.0.1")
+    assert refusal.value.returncode == 2
+    assert "cannot be registered" in refusal.value.stderr
 
 
 def test_every_api_of_the_vendor_needs_the_token(core: CoreProcess) -> None:
