@@ -24,6 +24,15 @@ def add_parser(commands: Any) -> None:
         "--speed", type=float, default=1.0, help="seconds that its clock tells in a second"
     )
 
+    new = _action(actions, "export", "write the event log of a period, for twin evaluate", _export)
+    new.add_argument("--out", type=Path, required=True, help="Parquet file to write")
+    new.add_argument("--from", dest="begin", help="ISO 8601 with offset; default: the first start")
+    new.add_argument("--to", dest="end", help="ISO 8601 with offset; default: now")
+    new = _action(actions, "backup", "write all that is kept to a file", _backup)
+    new.add_argument("--out", type=Path, required=True, help="file to write")
+    new = _action(actions, "restore", "make a data folder from a backup", _restore)
+    new.add_argument("backup", type=Path, help="file that backup wrote")
+
     vendor = actions.add_parser("vendor", help="vendor platforms")
     vendors = vendor.add_subparsers(dest="what", required=True, metavar="WHAT")
     new = _action(vendors, "add", "register a vendor platform; prints its secret once", _add_vendor)
@@ -99,6 +108,56 @@ def _add_user(arguments: argparse.Namespace) -> int:
         return await add_account(db, arguments.name, role, tuple(arguments.venue))
 
     print(f"token {_in_database(arguments, add)}")
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from twin.alarmcore.annexb.messages import instant
+    from twin.alarmcore.service.config import load_settings
+    from twin.alarmcore.service.export import read_period
+    from twin.log import MICROSECONDS, write_log
+
+    zone = load_settings(arguments.data.resolve() / "core.toml").time_zone
+
+    def time_us(text: str | None) -> int | None:
+        return None if text is None else round(instant(text).timestamp() * MICROSECONDS)
+
+    async def read(db: Any) -> Any:
+        async with db.transaction(isolation="repeatable_read", readonly=True):
+            now = round(await db.fetchval("SELECT clock FROM core") * MICROSECONDS)
+            end = time_us(arguments.end)
+            return await read_period(
+                db, zone, time_us(arguments.begin) or 0, now if end is None else min(end, now)
+            )
+
+    try:
+        log = _in_database(arguments, read)
+        write_log(log, arguments.out)
+    except ValueError as error:
+        raise CoreError(str(error)) from error
+    print(f"{len(log)} rows in {arguments.out}")
+    return 0
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    from twin.alarmcore.service.serve import database_of
+    from twin.alarmcore.store.archive import backup
+
+    with database_of(arguments.data.resolve(), arguments.database) as url:
+        backup(url, arguments.out)
+    print(f"{arguments.out}: keep secret.key of the data folder with it; tokens are sealed with it")
+    return 0
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    from twin.alarmcore.service.serve import database_of
+    from twin.alarmcore.store.archive import restore
+
+    data: Path = arguments.data.resolve()
+    if not arguments.database and (data / "postgres").exists():
+        raise CoreError(f"{data}: has a database already; restore into a new folder")
+    with database_of(data, arguments.database) as url:
+        restore(url, arguments.backup)
     return 0
 
 

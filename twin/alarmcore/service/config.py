@@ -49,6 +49,15 @@ class PullSettings(Settings):
     )
 
 
+class Upstream(Settings):
+    """A central platform (4.3). It is told as a vendor platform tells, by API 22 of Annex B."""
+
+    name: str = param("upstream", "its name in the outbox", "input")
+    url: str = param("", "its base, as https://host:port", "input")
+    token: str = param("", "API_TOKEN that it gave us", "input")
+    trust: str = param("", "file of its certificate, where it is self-signed", "input")
+
+
 class CoreSettings(Settings):
     """Settings of the service. Deadlines are the standard's and not settings."""
 
@@ -64,7 +73,9 @@ class CoreSettings(Settings):
     helpers: dict[str, Helper] = Field(
         default_factory=dict, description="who gets confirmed alarms, by name (4.9)"
     )
-    upstream: str = param("", "name of the central platform that alarms are forwarded to", "4.3")
+    upstream: Upstream | None = Field(
+        default=None, description="central platform that alarms are forwarded to (4.3)"
+    )
     most_body_bytes: int = param(
         1_000_000, "largest body that is read", "assumption", least=1000, most=100_000_000
     )

@@ -28,7 +28,12 @@ OPERATORS = frozenset({Role.OPERATOR})
 _MOST = 1000
 _BIGGEST = 2**63 - 1
 
-_PAGE = {"after": "the id after which the page begins", "limit": f"at most so many, 1 to {_MOST}"}
+PAGE = {"after": "the id after which the page begins", "limit": f"at most so many, 1 to {_MOST}"}
+
+
+def after_and_limit(call: Call) -> tuple[int, int]:
+    """Where a page begins, and its size."""
+    return call.number("after", 0, 0, _BIGGEST), call.number("limit", 100, 1, _MOST)
 
 
 def _received(id_: int) -> float:
@@ -84,8 +89,7 @@ def _stored(row: Any) -> StoredEvent:
 
 async def events(call: Call) -> StoredEvents:
     """Messages in the order of receipt."""
-    after = call.number("after", 0, 0, _BIGGEST)
-    limit = call.number("limit", 100, 1, _MOST)
+    after, limit = after_and_limit(call)
     async with call.core.pool.acquire() as db:
         rows = await db.fetch(
             _EVENT_COLUMNS + "WHERE m.id > $1 AND ($3::text IS NULL OR v.name = $3) "
@@ -212,8 +216,7 @@ _OUTBOX_COLUMNS = (
 
 async def alarms(call: Call) -> Alarms:
     """Alarms, the open ones first to be worked on or all of them."""
-    after = call.number("after", 0, 0, _BIGGEST)
-    limit = call.number("limit", 100, 1, _MOST)
+    after, limit = after_and_limit(call)
     only_open = call.query.get("open", "false") == "true"
     async with call.core.pool.acquire() as db:
         rows = await db.fetch(
@@ -286,8 +289,7 @@ async def deadlines(call: Call) -> Deadlines:
 
 async def outbox(call: Call) -> OutboxPage:
     """What was sent or waits to be, in the order in which it was decided."""
-    after = call.number("after", 0, 0, _BIGGEST)
-    limit = call.number("limit", 100, 1, _MOST)
+    after, limit = after_and_limit(call)
     async with call.core.pool.acquire() as db:
         rows = await db.fetch(
             _OUTBOX_COLUMNS + "WHERE outbox.id > $1 AND ($3::text IS NULL OR state = $3) "
@@ -413,7 +415,7 @@ async def act(call: Call) -> AlarmLine:
     """A person's word about an alarm."""
     number, verb = _alarm_id(call), call.body
     by = call.principal.name
-    async with call.core.transaction() as (db, batch):
+    async with call.transaction() as (db, batch):
         venue = await db.fetchval("SELECT venue FROM alarm WHERE id = $1", number)
         if venue is None:
             raise nothing(f"no alarm {number}")
@@ -428,22 +430,22 @@ async def act(call: Call) -> AlarmLine:
             ordered_at = nan if last is None else last
         event = _lifecycle_event(verb, number, by, ordered_at)
         await advance(db, batch, [(venue, event)], call.core.rules)
-    async with call.core.pool.acquire() as db:
         if isinstance(verb, FileReport):
             await db.execute(
                 "UPDATE alarm SET report = $2 WHERE id = $1",
                 number,
                 msgspec.json.encode(verb).decode(),
             )
+    async with call.core.pool.acquire() as db:
         row = await db.fetchrow(_ALARM_COLUMNS + "WHERE a.id = $1", number)
     return AlarmLine(*row)
 
 
-ENDPOINTS = (
+ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "GET", "/core/event", "getReceivedEvents", "Every received message, as it came",
         READERS, events, answer=StoredEvents,
-        query={**_PAGE, "vendor": "only this vendor's"},
+        query={**PAGE, "vendor": "only this vendor's"},
     ),
     Endpoint(
         "GET", "/core/event/{vendor}/{messageId}", "getReceivedEvent", "One received message",
@@ -452,7 +454,7 @@ ENDPOINTS = (
     Endpoint(
         "GET", "/core/alarm", "getAlarms", "Alarms, open ones only with open=true",
         READERS, alarms, answer=Alarms,
-        query={**_PAGE, "open": "true: only those that are not closed"},
+        query={**PAGE, "open": "true: only those that are not closed"},
     ),
     Endpoint(
         "GET", "/core/alarm/{alarm}", "getAlarm", "An alarm's record, contacts and deadlines",
@@ -464,11 +466,11 @@ ENDPOINTS = (
     ),
     Endpoint(
         "GET", "/core/deadline", "getDeadlines", "Open deadlines, the next one first",
-        READERS, deadlines, answer=Deadlines, query={"limit": _PAGE["limit"]},
+        READERS, deadlines, answer=Deadlines, query={"limit": PAGE["limit"]},
     ),
     Endpoint(
         "GET", "/core/outbox", "getOutbox", "Messages to people, and their receipts",
         READERS, outbox, answer=OutboxPage,
-        query={**_PAGE, "state": "waiting, sent, received or failed"},
+        query={**PAGE, "state": "waiting, sent, received or failed"},
     ),
 )  # fmt: skip

@@ -17,8 +17,10 @@ from twin.alarmcore.service.config import CoreSettings
 from twin.alarmcore.service.registry import CHANGED, Registry
 from twin.alarmcore.service.tokens import CHANGED as TOKENS_CHANGED
 from twin.alarmcore.service.tokens import Gate, Seal
+from twin.alarmcore.store.archive import ensure_partitions
 from twin.alarmcore.store.batch import Batch, HelperAddress
 from twin.alarmcore.store.database import (
+    DATABASE_AWAY,
     MOST_WORKERS,
     connect,
     open_pool,
@@ -30,6 +32,9 @@ log = logging.getLogger("twin.core")
 
 POOL = 6
 """Connections of a worker: its committer, timers, outbox, pullers, and two for requests."""
+
+PARTITIONS_S = 86400.0
+"""How often partitions are looked after, s of the service's clock."""
 
 LISTENING_S = 1.0
 """How often the listening connection is tried."""
@@ -87,6 +92,7 @@ class Core:
         self.database_error = ""
         """Why the database cannot be used just now; empty: it can."""
         self._last_id = 0
+        self._upstream = settings.upstream.name if settings.upstream else ""
         self._helpers = [
             HelperAddress(name, helper.role, helper.channel, helper.address)
             for name, helper in settings.helpers.items()
@@ -109,7 +115,20 @@ class Core:
 
     def batch(self) -> Batch:
         """An empty batch, now."""
-        return Batch(self.center, self.clock.now(), self._helpers)
+        upstream = self.settings.upstream
+        return Batch(
+            self.center, self.clock.now(), self._helpers, upstream.name if upstream else ""
+        )
+
+    async def keep_partitions(self) -> None:
+        """Makes the months' partitions ahead of time, until it is cancelled."""
+        while True:
+            try:
+                async with self.pool.acquire() as db:
+                    await ensure_partitions(db, self.clock.now())
+            except DATABASE_AWAY as error:
+                self.lost_database(error)
+            await asyncio.sleep(PARTITIONS_S / self.clock.speed)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[tuple[Any, Batch]]:
@@ -165,6 +184,7 @@ async def open_core(
         clock = ServiceClock(told, speed)
         if clock.ahead_s > 1:
             log.warning("the machine's clock was set back by %.1f s; ours goes on", clock.ahead_s)
+        await ensure_partitions(holder, clock.now())
         number = await take_worker_number(holder)
         pool = await open_pool(url, POOL)
         try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -17,6 +19,7 @@ from twin.alarmcore.annexb.messages import Answer
 from twin.alarmcore.lifecycle import LifecycleError
 from twin.alarmcore.service.core import Core
 from twin.alarmcore.service.tokens import Principal, Role
+from twin.alarmcore.store.batch import Batch
 from twin.alarmcore.store.database import DATABASE_AWAY
 
 log = logging.getLogger("twin.core")
@@ -69,6 +72,7 @@ class Call:
     raw : as it came.
     path, query : parameters.
     address : of the client.
+    name : of the endpoint.
     """
 
     core: Core
@@ -78,6 +82,30 @@ class Call:
     path: Mapping[str, Any]
     query: Mapping[str, str]
     address: str
+    name: str
+    audited: bool = False
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[tuple[asyncpg.Connection, Batch]]:
+        """A transaction that writes; the audit trail's entry is part of it."""
+        async with self.core.transaction() as (db, batch):
+            await self._audit(db)
+            self.audited = True
+            yield db, batch
+
+    async def _audit(self, db: asyncpg.Connection) -> None:
+        who = self.who
+        detail = None if self.body is None else _encode(self.body).decode()
+        await db.execute(
+            "INSERT INTO audit (time, who, role, action, target, detail) "
+            "VALUES ($1, $2, $3, $4, $5, $6)",
+            self.core.clock.now(),
+            self.address if who is None else who.name,
+            "" if who is None else who.role,
+            self.name,
+            "/".join(str(part) for part in self.path.values()),
+            detail,
+        )
 
     @property
     def principal(self) -> Principal:
@@ -114,7 +142,7 @@ class Endpoint:
     request : type of the body; None: it has none.
     answer : type of ``data``.
     query : query parameters, each with what it means.
-    writes : it changes something, so it is recorded in the audit trail.
+    writes : it changes something, so its handler works in :meth:`Call.transaction`.
     """
 
     method: str
@@ -169,12 +197,14 @@ class Endpoint:
         for name in request.query_params:
             if "\x00" in request.query_params[name]:
                 raise wrong(f"{name} has a NUL character")
-        call = Call(core, who, body, raw, request.path_params, request.query_params, address)
+        call = Call(
+            core, who, body, raw, request.path_params, request.query_params, address, self.name
+        )
         data = await self.handler(call)
         if isinstance(data, Response):
             return data
-        if self.writes:
-            await _audit(core, call, self)
+        if self.writes and not call.audited:
+            raise RuntimeError(f"{self.name} writes without the audit trail")
         core.metrics.answered(200)
         return json_response(200, Answer(ReturnCode.OK, "", data))
 
@@ -233,20 +263,3 @@ def refused(core: Core, refusal: Refused) -> Response:
 def json_response(status: int, answer: Answer[Any]) -> Response:
     """An envelope."""
     return Response(_encode(answer), status, media_type="application/json")
-
-
-async def _audit(core: Core, call: Call, endpoint: Endpoint) -> None:
-    target = "/".join(str(part) for part in call.path.values())
-    detail = None if call.body is None else _encode(call.body).decode()
-    who = call.who
-    async with core.pool.acquire() as db:
-        await db.execute(
-            "INSERT INTO audit (time, who, role, action, target, detail) "
-            "VALUES ($1, $2, $3, $4, $5, $6)",
-            core.clock.now(),
-            call.address if who is None else who.name,
-            "" if who is None else who.role,
-            endpoint.name,
-            target,
-            detail,
-        )

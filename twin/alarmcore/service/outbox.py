@@ -11,13 +11,17 @@ import asyncio
 import json
 import logging
 import os
+import ssl
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import asyncpg
 
+from twin.alarmcore.annexb.codes import PREFIX, TOKEN_HEADER, ReturnCode
 from twin.alarmcore.lifecycle import ConfirmedSent, NotificationFailed, NotificationReceipt
+from twin.alarmcore.service.config import Upstream
 from twin.alarmcore.service.core import Core
 from twin.alarmcore.service.engine import advance
 from twin.alarmcore.store.database import DATABASE_AWAY
@@ -48,6 +52,7 @@ class Delivery(NamedTuple):
     person : to whom.
     body : what is said.
     tries : earlier tries.
+    created : when it was decided, s.
     """
 
     id: int
@@ -58,16 +63,23 @@ class Delivery(NamedTuple):
     person: str
     body: Mapping[str, Any]
     tries: int
+    created: float = 0.0
 
-    def told(self, center: str) -> dict[str, Any]:
-        """What an adapter is told; ``key`` is the same in every try."""
+    def told(self, core: Core) -> dict[str, Any]:
+        """What an adapter is told; ``key`` is the same in every try.
+
+        A receipt that comes later (``POST /core/receipt``) names ``key`` and ``receipt``.
+        """
+        key = f"{core.center}-{self.id}"
         return {
-            "key": f"{center}-{self.id}",
+            "key": key,
+            "receipt": core.seal.sign(key),
             "kind": self.kind,
             "channel": self.channel,
             "alarm": None if self.alarm is None else str(self.alarm),
             "venue": self.venue,
             "to": self.person,
+            "time": self.created,
             **self.body,
         }
 
@@ -135,6 +147,46 @@ class WebhookAdapter:
         return isinstance(told, dict) and told.get("receipt") is True
 
 
+class UpstreamAdapter:
+    """Tells a central platform of alarms as a vendor platform would: API 22 (4.3).
+
+    Parameters
+    ----------
+    upstream : where it is.
+    """
+
+    def __init__(self, upstream: Upstream) -> None:
+        import httpx
+
+        self._url = f"{upstream.url.rstrip('/')}{PREFIX}/event"
+        trust = ssl.create_default_context(cafile=upstream.trust or None)
+        self._client = httpx.AsyncClient(
+            timeout=TIMEOUT_S, headers={TOKEN_HEADER: upstream.token}, verify=trust
+        )
+
+    async def deliver(self, message: Mapping[str, Any]) -> bool:
+        """Pushes an event; success is status 200 and ``000000``."""
+        at = datetime.fromtimestamp(message["time"], UTC).isoformat()
+        answer = await self._client.post(
+            self._url,
+            json={
+                "messageId": message["key"][-64:],
+                "deviceId": (message["venue"] or "?")[-64:],
+                "type": "fire",
+                "time": at,
+                "phase": "end" if message["stage"] == "closed" else "begin",
+                "category": message["category"],
+                "what": f"{message['stage']}: {message['place'] or ''}"[:200],
+                "value": message["grade"],
+            },
+        )
+        answer.raise_for_status()
+        told = answer.json()
+        if told.get("code") != ReturnCode.OK:
+            raise RuntimeError(f"{told.get('code')}: {told.get('message')}")
+        return True
+
+
 class Outbox:
     """The deliveries of a worker.
 
@@ -153,7 +205,10 @@ class Outbox:
         adapter = self._adapters.get(channel)
         if adapter is None:
             where = self.core.settings.channel(channel)
-            if where.startswith("file:"):
+            upstream = self.core.settings.upstream
+            if channel == "forward" and upstream is not None:
+                adapter = UpstreamAdapter(upstream)
+            elif where.startswith("file:"):
                 adapter = FileAdapter(self._folder / where.removeprefix("file:"))
             else:
                 adapter = WebhookAdapter(where)
@@ -183,15 +238,15 @@ class Outbox:
                 UPDATE outbox SET due = $1 + $3 WHERE id IN (
                     SELECT id FROM outbox WHERE state = 'waiting' AND due <= $1
                     ORDER BY due, id LIMIT $2 FOR UPDATE SKIP LOCKED
-                ) RETURNING id, kind, channel, alarm, venue, person, body, tries
+                ) RETURNING id, kind, channel, alarm, venue, person, body, tries, created
                 """,
                 now,
                 MOST_AT_ONCE,
                 LEASE_S * self.core.clock.speed,
             )
         due = [
-            Delivery(i, kind, channel, alarm, venue, person, json.loads(body), tries)
-            for i, kind, channel, alarm, venue, person, body, tries in rows
+            Delivery(i, kind, channel, alarm, venue, person, json.loads(body), tries, created)
+            for i, kind, channel, alarm, venue, person, body, tries, created in sorted(rows)
         ]
         results = await asyncio.gather(*(self._deliver(delivery) for delivery in due))
         if due:
@@ -201,7 +256,7 @@ class Outbox:
     async def _deliver(self, delivery: Delivery) -> bool | str:
         """Whether a receipt came with it, or what went wrong."""
         try:
-            message = delivery.told(self.core.center)
+            message = delivery.told(self.core)
             return await self._adapter(delivery.channel).deliver(message)
         except Exception as error:
             return f"{type(error).__name__}: {error}"[:500]

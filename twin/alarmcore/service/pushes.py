@@ -54,7 +54,7 @@ def _taking(put: Put) -> Callable[[Call], Awaitable[Registered]]:
     async def handle(call: Call) -> Registered:
         items = call.body if isinstance(call.body, list) else [call.body]
         who = call.principal
-        async with call.core.transaction() as (db, batch):
+        async with call.transaction() as (db, batch):
             stored = await put(db, batch, Vendor(who.id, who.name), items)
             if stored.refused:
                 reasons = [f"{own}: {why}" for own, why in stored.refused.items()]

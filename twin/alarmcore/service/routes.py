@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin.alarmcore.annexb.apis import GET_TOKEN
 from twin.alarmcore.annexb.codes import PREFIX, ReturnCode
 from twin.alarmcore.annexb.messages import Credentials, Token
-from twin.alarmcore.service import console, operation, pushes
+from twin.alarmcore.service import commands, console, operation, pushes, upkeep, views
 from twin.alarmcore.service.endpoint import Call, Endpoint, Refused
 from twin.alarmcore.service.tokens import Role, issue_vendor_token
 
@@ -28,13 +28,16 @@ async def get_token(call: Call) -> Token:
     return Token(issued[1])
 
 
-ENDPOINTS = (
+ENDPOINTS: tuple[Endpoint, ...] = (
         Endpoint(
             "POST", PREFIX + GET_TOKEN.path, GET_TOKEN.name, "A vendor's new token",
             ANYBODY, get_token, request=Credentials, answer=Token,
         ),
         *pushes.ENDPOINTS,
         *console.ENDPOINTS,
+    *commands.ENDPOINTS,
+        *upkeep.ENDPOINTS,
+        *views.ENDPOINTS,
         Endpoint(
             "GET", "/healthz", "getHealth", "Whether the service keeps its promises just now",
             ANYBODY, operation.health, answer=operation.Health,

@@ -274,6 +274,7 @@ async def working(serving: Serving, url: str) -> AsyncIterator[Any]:
                 ("ingest", ingest.run()),
                 ("listen", core.listen(url)),
                 ("deadlines", timers.run(core)),
+                ("partitions", core.keep_partitions()),
                 ("outbox", outbox.Outbox(core, serving.data).run()),
                 ("puller", Puller(core, url, serving.data).run()),
             )
@@ -305,7 +306,7 @@ async def run_worker(serving: Serving, url: str) -> None:
             ssl_keyfile=key,
             ssl_version=ssl.PROTOCOL_TLS_SERVER,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=10,
+            timeout_graceful_shutdown=3,
         )
         await uvicorn.Server(config).serve(sockets=[bound(serving)])
 

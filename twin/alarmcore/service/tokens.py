@@ -90,7 +90,13 @@ class Seal:
                 pass
             finally:
                 part.unlink()
-        self._fernet = Fernet(path.read_bytes())
+        key = path.read_bytes()
+        self._fernet = Fernet(key)
+        self._signing = hashlib.sha256(b"sign" + key).digest()
+
+    def sign(self, text: str) -> str:
+        """What only this core can say about a text."""
+        return hmac.new(self._signing, text.encode(), hashlib.sha256).hexdigest()[:32]
 
     def close(self, token: str) -> bytes:
         """Encrypts."""
@@ -196,7 +202,7 @@ async def add_vendor(
     Raises
     ------
     CoreError
-        If the name is taken.
+        If the name is taken, or cannot be part of an id.
     """
     appkey, secret = secrets.token_hex(14), new_token()
     try:
@@ -211,6 +217,12 @@ async def add_vendor(
         )
     except asyncpg.UniqueViolationError:
         raise CoreError(f"vendor {name!r} is registered already; give another name") from None
+    except asyncpg.CheckViolationError:
+        # A slash would let one vendor's ids be read as another's: "a/b" + "c" is "a" + "b/c".
+        raise CoreError(
+            f"vendor {name!r} cannot be registered; give a name of 1 to 32 characters without "
+            "blanks, '/', '?' and '#', and a pull period of 1 h to 24 h"
+        ) from None
     return appkey, secret
 
 

@@ -136,12 +136,21 @@ class Batch:
     center : the center's name in the log.
     now : the time of everything in the batch, s.
     helpers : who gets confirmed alarms.
+    upstream : name of the platform that alarms are forwarded to; empty: none.
     """
 
-    def __init__(self, center: str, now: float, helpers: Sequence[HelperAddress] = ()) -> None:
+    def __init__(
+        self,
+        center: str,
+        now: float,
+        helpers: Sequence[HelperAddress] = (),
+        upstream: str = "",
+    ) -> None:
         self.center = center
         self.now = now
         self.helpers = helpers
+        self.upstream = upstream
+        self._forwards: list[tuple[int, str, str]] = []
         self.states: dict[str, tuple[bytes, float]] = {}
         self.people: list[tuple[str, int]] = []
         """To notify of an alarm: person and alarm."""
@@ -212,6 +221,8 @@ class Batch:
                 self.people += [(person, decision.alarm) for person in decision.people]
             elif type(decision) is SendConfirmed:
                 self.confirmed.append((decision.alarm, venue))
+        if self.upstream:
+            self._forward(before, after)
         if before.alarm is not None and (after.alarm is None or after.alarm.id != before.alarm.id):
             self._project(before.alarm, venue, closed=now)
         if after.alarm is not None and after.alarm is not before.alarm:
@@ -220,6 +231,18 @@ class Batch:
     def end_deadline(self, alarm: int, name: str) -> None:
         """A deadline that was reported does not come again, unless the step set it anew."""
         self._deadlines.setdefault((alarm, name), None)
+
+    def _forward(self, before: VenueState, after: VenueState) -> None:
+        """The central platform is told of an alarm's beginning, confirmation and end (4.3)."""
+        was, now = before.alarm, after.alarm
+        if was is not None and (now is None or now.id != was.id):
+            self._forwards.append((was.id, after.venue, "closed"))
+        if now is not None and (was is None or was.id != now.id):
+            self._forwards.append((now.id, after.venue, "raised"))
+        if now is not None and now.confirmed_at is not None:
+            known = was is not None and was.id == now.id and was.confirmed_at is not None
+            if not known:
+                self._forwards.append((now.id, after.venue, "confirmed"))
 
     def _project(self, alarm: Alarm, venue: str, closed: float | None) -> None:
         """The alarm as lists and pages show it."""
@@ -263,6 +286,8 @@ class Batch:
             await self._write_steps(db)
         if self.confirmed and self.helpers:
             await self._write_confirmed(db)
+        if self._forwards:
+            await self._write_forwards(db)
         if self._log:
             await db.execute(
                 "SELECT write_log($1, $2, $3, $4, $5, $6, $7, $8)", *zip(*self._log, strict=True)
@@ -303,4 +328,20 @@ class Batch:
             *zip(*self.confirmed, strict=True),
             *zip(*self.helpers, strict=True),
             self.now,
+        )
+
+    async def _write_forwards(self, db: asyncpg.Connection) -> None:
+        await db.execute(
+            """
+            INSERT INTO outbox (kind, channel, alarm, venue, person, body, created, due)
+            SELECT 'forward', 'forward', u.alarm, u.venue, $5,
+                   jsonb_build_object('stage', u.stage, 'place', v.name, 'category', a.category,
+                                      'grade', a.grade),
+                   $4, $4
+            FROM unnest($1::bigint[], $2::text[], $3::text[]) AS u (alarm, venue, stage)
+            JOIN alarm a ON a.id = u.alarm LEFT JOIN venue v ON v.id = u.venue
+            """,
+            *zip(*self._forwards, strict=True),
+            self.now,
+            self.upstream,
         )

@@ -1,0 +1,347 @@
+"""Beside the alarms: maintenance tickets, complaints, quarantine, the audit trail, the roster."""
+
+from __future__ import annotations
+
+import json
+from math import nan
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from twin.alarmcore.annexb.messages import Name
+from twin.alarmcore.service.console import OPERATORS, PAGE, READERS, Text, after_and_limit
+from twin.alarmcore.service.endpoint import Call, Endpoint, nothing, wrong
+from twin.alarmcore.service.tokens import Role
+from twin.terms import Kind
+
+MANAGERS = frozenset({Role.MANAGER})
+AUDITORS = frozenset({Role.AUDITOR})
+_STAFF = OPERATORS | MANAGERS
+
+
+def _path_id(call: Call, what: str) -> int:
+    text = call.path["id"]
+    if not text.isdecimal() or len(text) > 18:
+        raise nothing(f"no {what} {text[:40]!r}; its id is a number")
+    return int(text)
+
+
+# -- tickets (6.5, 8.1) --------------------------------------------------------------------------
+
+
+class TicketLine(msgspec.Struct):
+    """A maintenance ticket; times are seconds since 1970-01-01 UTC."""
+
+    id: str
+    device: str
+    kind: str
+    opened: float
+    due: float | None
+    missed: bool
+    finding: str | None
+    closed: float | None
+
+
+class Tickets(msgspec.Struct):
+    """A page of tickets."""
+
+    tickets: list[TicketLine]
+    next: str | None
+
+
+class TicketWork(msgspec.Struct, frozen=True):
+    """What was found (6.5 asks for it where a device was offline), and whether it is done."""
+
+    finding: Annotated[str, Meta(max_length=400)] = ""
+    close: bool = False
+
+
+_TICKET_COLUMNS = "SELECT id::text, device, kind, opened, due, missed, finding, closed FROM ticket "
+
+
+async def tickets(call: Call) -> Tickets:
+    """Tickets, in the order in which they were opened."""
+    after, limit = after_and_limit(call)
+    async with call.core.pool.acquire() as db:
+        rows = await db.fetch(
+            _TICKET_COLUMNS + "WHERE ticket.id > $1 AND (closed IS NULL OR NOT $3) "
+            "ORDER BY ticket.id LIMIT $2",
+            after,
+            limit,
+            call.query.get("open") == "true",
+        )
+    lines = [TicketLine(*row) for row in rows]
+    return Tickets(lines, lines[-1].id if len(lines) == limit else None)
+
+
+async def work_on_ticket(call: Call) -> TicketLine:
+    """Records a finding, or that the work is done."""
+    number, work = _path_id(call, "ticket"), call.body
+    if not work.finding and not work.close:
+        raise wrong("nothing is said; give a finding, or close: true")
+    async with call.transaction() as (db, batch):
+        row = await db.fetchrow(_TICKET_COLUMNS + "WHERE id = $1 FOR UPDATE", number)
+        if row is None:
+            raise nothing(f"no ticket {number}")
+        if row["closed"] is not None:
+            raise wrong("the ticket is closed already")
+        if work.finding:
+            batch.row(Kind.TICKET_FINDING, row["device"], text=work.finding)
+        if work.close:
+            batch.row(Kind.TICKET_CLOSED, row["device"], text=row["kind"])
+        await db.execute(
+            "UPDATE ticket SET finding = coalesce(nullif($2, ''), finding), closed = $3 "
+            "WHERE id = $1",
+            number,
+            work.finding,
+            batch.now if work.close else None,
+        )
+        row = await db.fetchrow(_TICKET_COLUMNS + "WHERE id = $1", number)
+    return TicketLine(*row)
+
+
+# -- complaints (11.2) ---------------------------------------------------------------------------
+
+
+class Complaint(msgspec.Struct, frozen=True):
+    """A complaint, as it came over the public telephone."""
+
+    venue: Name
+    matter: Text
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What became of a complaint."""
+
+    upheld: bool
+    answer: Text = ""
+
+
+class ComplaintLine(msgspec.Struct):
+    """A registered complaint; ``upheld`` is null until it is decided."""
+
+    id: str
+    received: float
+    venue: str
+    matter: str
+    upheld: bool | None
+    answer: str | None
+
+
+class Complaints(msgspec.Struct):
+    """A page of complaints."""
+
+    complaints: list[ComplaintLine]
+    next: str | None
+
+
+_COMPLAINT_COLUMNS = "SELECT id::text, received, venue, matter, upheld, answer FROM complaint "
+
+
+async def complaints(call: Call) -> Complaints:
+    """Complaints, in the order of receipt."""
+    after, limit = after_and_limit(call)
+    async with call.core.pool.acquire() as db:
+        rows = await db.fetch(
+            _COMPLAINT_COLUMNS + "WHERE complaint.id > $1 ORDER BY complaint.id LIMIT $2",
+            after,
+            limit,
+        )
+    lines = [ComplaintLine(*row) for row in rows]
+    return Complaints(lines, lines[-1].id if len(lines) == limit else None)
+
+
+async def complain(call: Call) -> ComplaintLine:
+    """Registers a complaint."""
+    async with call.transaction() as (db, _):
+        row = await db.fetchrow(
+            "INSERT INTO complaint (received, venue, matter) VALUES ($1, $2, $3) "
+            "RETURNING id::text, received, venue, matter, upheld, answer",
+            call.core.clock.now(),
+            call.body.venue,
+            call.body.matter,
+        )
+    return ComplaintLine(*row)
+
+
+async def decide(call: Call) -> ComplaintLine:
+    """Decides a complaint; only now it counts (D.1: upheld ones)."""
+    number = _path_id(call, "complaint")
+    async with call.transaction() as (db, batch):
+        row = await db.fetchrow(
+            "UPDATE complaint SET upheld = $2, answer = $3 WHERE id = $1 AND upheld IS NULL "
+            "RETURNING id::text, received, venue, matter, upheld, answer",
+            number,
+            call.body.upheld,
+            call.body.answer,
+        )
+        if row is None:
+            raise wrong(f"complaint {number} is decided already, or there is none")
+        upheld = float(call.body.upheld)
+        batch.row(Kind.COMPLAINT, row["venue"], value=upheld, text=row["matter"][:200])
+    return ComplaintLine(*row)
+
+
+# -- quarantine and audit ------------------------------------------------------------------------
+
+
+class Kept(msgspec.Struct, rename="camel"):
+    """What could not be placed, as it came."""
+
+    id: str
+    vendor: str | None
+    received: float
+    reason: str
+    body: str
+    seen_by: str | None
+
+
+class Quarantine(msgspec.Struct):
+    """A page of the quarantine."""
+
+    kept: list[Kept]
+    next: str | None
+
+
+async def quarantine(call: Call) -> Quarantine:
+    """What could not be placed; ``open=true``: what nobody has looked at."""
+    after, limit = after_and_limit(call)
+    async with call.core.pool.acquire() as db:
+        rows = await db.fetch(
+            "SELECT q.id::text, v.name, q.received, q.reason, q.body, q.seen_by FROM quarantine q "
+            "LEFT JOIN vendor v ON v.id = q.vendor "
+            "WHERE q.id > $1 AND (q.seen_by IS NULL OR NOT $3) ORDER BY q.id LIMIT $2",
+            after,
+            limit,
+            call.query.get("open") == "true",
+        )
+    kept = [
+        Kept(id_, vendor, received, reason, body.decode("utf-8", "backslashreplace"), seen)
+        for id_, vendor, received, reason, body, seen in rows
+    ]
+    return Quarantine(kept, kept[-1].id if len(kept) == limit else None)
+
+
+async def see(call: Call) -> None:
+    """Somebody has looked at it."""
+    number = _path_id(call, "entry")
+    async with call.transaction() as (db, _):
+        done = await db.fetchval(
+            "UPDATE quarantine SET seen_by = coalesce(seen_by, $2) WHERE id = $1 RETURNING true",
+            number,
+            call.principal.name,
+        )
+    if not done:
+        raise nothing(f"no entry {number}")
+
+
+class AuditLine(msgspec.Struct):
+    """A write: who did what to what."""
+
+    id: str
+    time: float
+    who: str
+    role: str
+    action: str
+    target: str
+    detail: Any
+
+
+class AuditPage(msgspec.Struct):
+    """A page of the audit trail."""
+
+    entries: list[AuditLine]
+    next: str | None
+
+
+async def audit(call: Call) -> AuditPage:
+    """The audit trail, in order."""
+    after, limit = after_and_limit(call)
+    async with call.core.pool.acquire() as db:
+        rows = await db.fetch(
+            "SELECT id::text, time, who, role, action, target, detail FROM audit "
+            "WHERE audit.id > $1 ORDER BY audit.id LIMIT $2",
+            after,
+            limit,
+        )
+    lines = [
+        AuditLine(id_, time, who, role, action, target, None if it is None else json.loads(it))
+        for id_, time, who, role, action, target, it in rows
+    ]
+    return AuditPage(lines, lines[-1].id if len(lines) == limit else None)
+
+
+# -- the roster and the site, as rows of the log -------------------------------------------------
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A row of the event log that only people can tell; its columns as the log's."""
+
+    kind: Literal[
+        "person", "checklist", "edge_time", "edge_distance", "venue_time", "hazard_distance",
+        "hazard_bearing", "wind", "on_duty", "off_duty", "left_desk", "back_at_desk", "absent",
+        "trained", "spare_used", "spare_missing", "spare_ordered", "spare_received", "renewal",
+    ]  # fmt: skip
+    subject: Annotated[str, Meta(min_length=1, max_length=200)]
+    value: float | None = None
+    text: Annotated[str, Meta(max_length=1000)] = ""
+
+
+class Recorded(msgspec.Struct):
+    """How many rows were written."""
+
+    rows: int
+
+
+async def record(call: Call) -> Recorded:
+    """Writes rows: who is on duty, what the site has, what the stock gave."""
+    async with call.transaction() as (_, batch):
+        for entry in call.body:
+            value = nan if entry.value is None else entry.value
+            batch.row(Kind(entry.kind), entry.subject, value=value, text=entry.text)
+    return Recorded(len(call.body))
+
+
+Entries = Annotated[list[Entry], Meta(min_length=1, max_length=1000)]
+
+_OPEN = {"open": "true: only those that wait"}
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        "GET", "/core/ticket", "getTickets", "Maintenance tickets", READERS, tickets,
+        answer=Tickets, query={**PAGE, **_OPEN},
+    ),
+    Endpoint(
+        "POST", "/core/ticket/{id}", "workOnTicket", "A finding, or that the work is done",
+        OPERATORS, work_on_ticket, request=TicketWork, answer=TicketLine, writes=True,
+    ),
+    Endpoint(
+        "GET", "/core/complaint", "getComplaints", "Complaints (11.2)", READERS, complaints,
+        answer=Complaints, query=PAGE,
+    ),
+    Endpoint(
+        "POST", "/core/complaint", "registerComplaint", "Registers a complaint (11.2)",
+        _STAFF, complain, request=Complaint, answer=ComplaintLine, writes=True,
+    ),
+    Endpoint(
+        "POST", "/core/complaint/{id}", "decideComplaint", "Upholds a complaint, or not",
+        MANAGERS, decide, request=Decision, answer=ComplaintLine, writes=True,
+    ),
+    Endpoint(
+        "GET", "/core/quarantine", "getQuarantine", "What could not be placed", READERS,
+        quarantine, answer=Quarantine, query={**PAGE, **_OPEN},
+    ),
+    Endpoint(
+        "POST", "/core/quarantine/{id}", "seeQuarantined", "Somebody has looked at it",
+        OPERATORS, see, writes=True,
+    ),
+    Endpoint(
+        "GET", "/core/audit", "getAudit", "Every write: who did what", AUDITORS, audit,
+        answer=AuditPage, query=PAGE,
+    ),
+    Endpoint(
+        "POST", "/core/record", "record", "The roster, the site and the stock, as rows of the log",
+        _STAFF, record, request=Entries, answer=Recorded, writes=True,
+    ),
+)  # fmt: skip

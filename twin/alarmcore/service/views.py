@@ -1,0 +1,210 @@
+"""Figures (7.1), the manager's view (7.2), the owner's (7.3), and what document 002 counts.
+
+Figures are computed by the code that judges simulations, from the same log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from math import isfinite
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from twin.alarmcore.annexb.messages import Malformed, instant
+from twin.alarmcore.service.core import Core
+from twin.alarmcore.service.endpoint import Call, Endpoint, wrong
+from twin.alarmcore.service.export import read_period
+from twin.alarmcore.service.tokens import Role
+from twin.log import MICROSECONDS
+
+FIGURES = frozenset({Role.OPERATOR, Role.MANAGER, Role.AUDITOR, Role.UPSTREAM})
+
+
+class Figures(msgspec.Struct):
+    """Tables of figures by name: ``year`` (the whole period), ``monthly``, ``kinds``, ``tickets``.
+
+    A value is null where there is nothing to compute it from.
+    """
+
+    start: float
+    end: float
+    tables: dict[str, list[dict[str, Any]]]
+
+
+async def figures(call: Call) -> Figures:
+    """The figures of a period: by default, of this year until now."""
+    core = call.core
+    now = core.clock.now()
+    zone = ZoneInfo(core.settings.time_zone)
+    new_year = datetime.fromtimestamp(now, zone).replace(
+        month=1, day=1, hour=0, minute=0, second=0, microsecond=0
+    )
+    start = _time(call, "from", new_year.timestamp())
+    end = min(_time(call, "to", now), now)
+    return await _figures(core, start, end)
+
+
+async def _figures(core: Core, start: float, end: float) -> Figures:
+    async with (
+        core.pool.acquire() as db,
+        db.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        try:
+            log = await read_period(
+                db, core.settings.time_zone, round(start * MICROSECONDS), round(end * MICROSECONDS)
+            )
+        except ValueError as error:
+            raise wrong(str(error)) from error
+
+    def compute() -> dict[str, list[dict[str, Any]]]:
+        from twin.kpi import compute, tables
+
+        return {
+            name: [
+                {key: _plain(value) for key, value in row.items() if key != "center"}
+                for row in rows
+            ]
+            for name, rows in tables(compute(log)).items()
+        }
+
+    tables_ = await asyncio.to_thread(compute)
+    return Figures(int(log.time[0]) / 1e6, int(log.time[-1]) / 1e6, tables_)
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it."""
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _time(call: Call, name: str, default: float) -> float:
+    text = call.query.get(name)
+    if text is None:
+        return default
+    try:
+        return instant(text.replace(" ", "+")).timestamp()  # a plus sign in a URL is a space
+    except Malformed as error:
+        raise wrong(f"{name}: {error}") from error
+
+
+# -- the manager's view --------------------------------------------------------------------------
+
+
+class Overview(msgspec.Struct, rename="camel"):
+    """What a manager sees at a glance (7.1, 7.2), and document 002's counts."""
+
+    open_alarms: int
+    devices: int
+    offline: int
+    faulty: int
+    low_battery: int
+    open_tickets: int
+    late_tickets: int
+    completion_rate: float | None
+    """Tickets closed / opened (7.2)."""
+    alarms: int
+    alarms_not_handled: int
+    """Closed without anybody having responded, or still open after their deadlines."""
+    calls: int
+    """Voice calls that were answered: one for each alarm and person (document 002)."""
+    service_visits: int
+    """Maintenance tickets worked off on site."""
+    hazards_found: int
+    hazards_cleared: int
+    hazards_open: int
+    quarantined: int
+    complaints_open: int
+    notifications_waiting: int
+
+
+_OVERVIEW = """
+    SELECT
+        (SELECT count(*) FROM alarm WHERE closed IS NULL),
+        (SELECT count(*) FROM device WHERE removed IS NULL),
+        (SELECT count(*) FROM device_state WHERE offline),
+        (SELECT count(*) FROM device_state WHERE fault),
+        (SELECT count(*) FROM device_state WHERE low_battery),
+        (SELECT count(*) FROM ticket WHERE closed IS NULL),
+        (SELECT count(*) FROM ticket WHERE missed),
+        (SELECT avg((closed IS NOT NULL)::int)::float8 FROM ticket),
+        (SELECT count(*) FROM alarm),
+        (SELECT count(*) FROM alarm WHERE stage = 'raised' AND raised < $1 - 60),
+        (SELECT count(*) FROM outbox
+         WHERE kind = 'notify' AND channel = 'voice' AND state = 'received'),
+        (SELECT count(*) FROM ticket WHERE closed IS NOT NULL),
+        (SELECT count(*) FROM ticket WHERE kind = 'hazard'),
+        (SELECT count(*) FROM ticket WHERE kind = 'hazard' AND closed IS NOT NULL),
+        (SELECT count(*) FROM ticket WHERE kind = 'hazard' AND closed IS NULL),
+        (SELECT count(*) FROM quarantine WHERE seen_by IS NULL),
+        (SELECT count(*) FROM complaint WHERE upheld IS NULL),
+        (SELECT count(*) FROM outbox WHERE state = 'waiting')
+    """
+
+
+async def overview(call: Call) -> Overview:
+    """The center at a glance, now."""
+    async with call.core.pool.acquire() as db:
+        return Overview(*await db.fetchrow(_OVERVIEW, call.core.clock.now()))
+
+
+# -- the owner's view ----------------------------------------------------------------------------
+
+
+class OwnedDevice(msgspec.Struct, rename="camel"):
+    """A device as its owner sees it (7.3)."""
+
+    id: str
+    kind: str
+    venue: str
+    location: str | None
+    online: bool
+    fault: bool
+    low_battery: bool
+    battery_percent: float | None
+    alarm: str | None
+    """The open alarm of its venue."""
+
+
+class Owned(msgspec.Struct):
+    """An owner's devices."""
+
+    devices: list[OwnedDevice]
+
+
+async def owned(call: Call) -> Owned:
+    """Online, battery and alarm of the caller's venues, and of no others."""
+    async with call.core.pool.acquire() as db:
+        rows = await db.fetch(
+            """
+            SELECT d.id, d.kind, d.venue, d.body->>'location', NOT coalesce(s.offline, false),
+                coalesce(s.fault, false), coalesce(s.low_battery, false),
+                (s.parameters->>'battery_percent')::float8,
+                (SELECT a.id::text FROM alarm a WHERE a.venue = d.venue AND a.closed IS NULL
+                 ORDER BY a.id LIMIT 1)
+            FROM device d LEFT JOIN device_state s ON s.device = d.id
+            WHERE d.venue = ANY($1::text[]) AND d.removed IS NULL ORDER BY d.id
+            """,
+            list(call.principal.venues),
+        )
+    return Owned([OwnedDevice(*row) for row in rows])
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        "GET", "/core/figures", "getFigures", "The rates of clauses 3, 4 and 7.1 of a period",
+        FIGURES, figures, answer=Figures,
+        query={"from": "ISO 8601 with offset; default: 1 January", "to": "default: now"},
+    ),
+    Endpoint(
+        "GET", "/core/overview", "getOverview", "The manager's view (7.2), now",
+        FIGURES, overview, answer=Overview,
+    ),
+    Endpoint(
+        "GET", "/core/owned", "getOwned", "The owner's view (7.3): online, battery, alarm",
+        frozenset({Role.OWNER}), owned, answer=Owned,
+    ),
+)  # fmt: skip
