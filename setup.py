@@ -8,7 +8,7 @@ setup(
     package_data={
         "twin.scenarios": ["*.toml"],
         "twin.alarmcore.store": ["*.sql"],
-        "twin.report": ["*.html.j2", "*.css"],
+        "twin.report": ["*.html.j2", "*.css", "*.js"],
         "twin": ["py.typed"],
     },
 )

@@ -34,7 +34,9 @@ _LOADERS = (
     "twin.roads.build",
     "twin.roads.geojson",
     "twin.roads.load",
+    "twin.siting.candidates",
     "twin.siting.rules",
+    "twin.siting.services",
     "twin.venues.build",
     "twin.venues.files",
 )
@@ -143,6 +145,31 @@ def _parser() -> argparse.ArgumentParser:
     )
     _judging(run)
 
+    site = commands.add_parser(
+        "site",
+        help="plan centers: how many, where, with what",
+        description="Plans the centers of a district by 5.1.1, 5.1.2 and 5.1.12; the table "
+        "[siting] of the scenario says what is asked.",
+    )
+    site.set_defaults(command=_site)
+    site.add_argument("scenario", help="a scenario file, or the name of a shipped one (district)")
+    site.add_argument("--seed", type=_whole(0), metavar="N", help="seed of the generated venues")
+    site.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any setting, such as siting.objective=capacitated or siting.count=800",
+    )
+    site.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the plan (plans/SCENARIO-SEED)"
+    )
+    site.add_argument(
+        "--incident", type=_place, metavar="LON,LAT", help="name the nearest working hydrants"
+    )
+    site.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the output")
+
     evaluate = commands.add_parser(
         "evaluate", help="judge an event log", description="Judges an event log, whoever wrote it."
     )
@@ -186,6 +213,19 @@ def _whole(least: int, most: int = 2**63 - 1) -> Callable[[str], int]:
     return number
 
 
+def _place(text: str) -> tuple[float, float]:
+    """Reads a place of an option, longitude first."""
+    try:
+        lon, lat = (float(part) for part in text.split(","))
+    except ValueError:
+        lon, lat = 181.0, 91.0
+    if not (-180 <= lon <= 180 and -90 <= lat <= 90):
+        raise argparse.ArgumentTypeError(
+            f"{_brief(text)}: degrees are expected, longitude first, for example 119.6,32.0"
+        )
+    return lon, lat
+
+
 # -- commands ---------------------------------------------------------------------------------
 
 
@@ -220,6 +260,30 @@ def _run(arguments: argparse.Namespace) -> int:
             lambda share: report("drawing", 0.6 + 0.4 * share),
         )
     return _judged(assessments, arguments, folder)
+
+
+def _site(arguments: argparse.Namespace) -> int:
+    from twin.report.folder import check_folder
+    from twin.scenario import load_scenario
+
+    settings = list(arguments.settings)
+    if arguments.seed is not None:
+        settings.append(f"seed={arguments.seed}")
+    scenario = load_scenario(arguments.scenario, settings)
+    folder = arguments.out or Path("plans") / f"{_file_name(scenario.name)}-{scenario.seed}"
+    check_folder(folder, Path(arguments.scenario))
+
+    from twin.planning import plan_sites
+    from twin.report.site_table import print_plan
+    from twin.report.site_write import write_plan
+
+    with _progress(scenario.name) as report:
+        plan = plan_sites(scenario, lambda step, share: report(step, 0.7 * share))
+        report("drawing", 0.7)
+        write_plan(folder, plan, arguments.lang)
+    with _until_the_reader_leaves():
+        print_plan(_console(), plan, arguments.lang, arguments.incident, folder)
+    return WORKED
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:

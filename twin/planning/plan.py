@@ -174,7 +174,10 @@ def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan
     ValueError
         For files that cannot be used; where 5.1.2 leaves no candidate; for chemicals without wind.
     """
-    settings = scenario.siting or SitingSettings()
+    if scenario.siting is None:
+        scenario = scenario.changed(siting={})
+    settings = scenario.siting
+    assert settings is not None  # an empty table has all defaults
     template = next(iter(scenario.centers.values()))
     steps = _Steps(progress)
     network = load_roads(scenario.roads)

@@ -33,9 +33,9 @@ def draw_map(rows: Rows, network: RoadNetwork, site: Site, pen: Pen) -> Figure:
     frame = _frame(site.area, site.x, site.y)
     shape = (frame[3] - frame[1]) / (frame[2] - frame[0])
     figure, ax = pen.sheet(height=min(max(9.0 * shape, 4.0), 11.0) + 1.0, width=9.0)
-    _bare(ax, frame)
-    _roads(ax, network)
-    for ring in _rings(site.area):
+    set_frame(ax, frame)
+    draw_roads(ax, network)
+    for ring in rings(site.area):
         ax.plot(*ring.T, color=INK, lw=1.1, ls=(0, (6, 3)), zorder=3)
     ax.plot([], [], color=INK, lw=1.1, ls=(0, (6, 3)), label=pen("edge of the area"))
     _circle(ax, frame, site, pen)
@@ -43,7 +43,7 @@ def draw_map(rows: Rows, network: RoadNetwork, site: Site, pen: Pen) -> Figure:
     _places(ax, network, pen)
     ax.plot(site.x, site.y, "*", ms=19, mfc="#ffd600", mec=INK, ls="", zorder=6,
             label=pen("center"))  # fmt: skip
-    _scale_bar(ax)
+    draw_scale(ax)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, columnspacing=1.6,
               title=_title(rows, pen))  # fmt: skip
     return figure
@@ -59,7 +59,8 @@ def _circle(ax: Axes, frame: tuple[float, float, float, float], site: Site, pen:
     ax.plot(x, y, color=LIMIT, lw=1.0, zorder=3, label=pen(name))
 
 
-def _roads(ax: Axes, network: RoadNetwork) -> None:
+def draw_roads(ax: Axes, network: RoadNetwork) -> None:
+    """The roads as the base of a map, the larger ones wider."""
     from matplotlib.collections import LineCollection
 
     keep = network.start < network.end  # one line for both directions
@@ -81,7 +82,8 @@ def _roads(ax: Axes, network: RoadNetwork) -> None:
         )
 
 
-def _rings(area: Polygon) -> list[NDArray[np.float64]]:
+def rings(area: Polygon) -> list[NDArray[np.float64]]:
+    """The outer rings of an area and its parts, corners (k, 2)."""
     parts: Any = getattr(area, "geoms", [area])
     return [np.asarray(part.exterior.coords) for part in parts]
 
@@ -122,10 +124,10 @@ def _places(ax: Axes, network: RoadNetwork, pen: Pen) -> None:
     if stations:
         ax.plot([f.x for f in stations], [f.y for f in stations], "s", ms=8, mfc="#1f5fa8",
                 mec="white", ls="", zorder=5, label=pen("fire station"))  # fmt: skip
-    _villages(ax, network)
+    draw_villages(ax, network)
 
 
-def _villages(ax: Axes, network: RoadNetwork) -> None:
+def draw_villages(ax: Axes, network: RoadNetwork) -> None:
     """Names of villages, as long as they do not lie over each other."""
     from matplotlib.patheffects import withStroke
 
@@ -158,7 +160,8 @@ def _frame(area: Polygon, x: float, y: float) -> tuple[float, float, float, floa
     return x0 - margin, y0 - margin, x1 + margin, y1 + margin
 
 
-def _bare(ax: Axes, frame: tuple[float, float, float, float]) -> None:
+def set_frame(ax: Axes, frame: tuple[float, float, float, float]) -> None:
+    """Axes of a map: what it shows (west, south, east, north), to scale, without ticks."""
     x0, y0, x1, y1 = frame
     ax.set_xlim(x0, x1)
     ax.set_ylim(y0, y1)
@@ -170,7 +173,8 @@ def _bare(ax: Axes, frame: tuple[float, float, float, float]) -> None:
         spine.set_visible(False)
 
 
-def _scale_bar(ax: Axes) -> None:
+def draw_scale(ax: Axes) -> None:
+    """A bar of a round length, and where north is."""
     x0, x1 = ax.get_xlim()
     y0, y1 = ax.get_ylim()
     length = next(size for size in (20e3, 10e3, 5e3, 2e3, 1e3, 500.0) if size < (x1 - x0) / 4)

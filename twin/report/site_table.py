@@ -16,7 +16,7 @@ from rich.text import Text as Line
 from twin.planning.centers import Binding, CenterPlan, place_name
 from twin.planning.plan import SitePlan, Uncovered
 from twin.report.site_texts import km, minutes, percent, side, tell
-from twin.report.texts import Language
+from twin.report.texts import Language, word
 from twin.siting.services import nearest_hydrants
 
 SHOWN = 5
@@ -248,7 +248,11 @@ def _bearing(center: CenterPlan, limit: Binding) -> float:
 
 
 def print_plan(
-    console: Console, plan: SitePlan, lang: Language, incident: tuple[float, float] | None
+    console: Console,
+    plan: SitePlan,
+    lang: Language,
+    incident: tuple[float, float] | None = None,
+    folder: Path | None = None,
 ) -> None:
     """Prints a plan: what is not reached, the answer, the centers, what is around them."""
     for head, missed in missed_heads(plan, lang):
@@ -284,6 +288,11 @@ def print_plan(
     if incident is not None:
         for line in incident_lines(plan, *incident, lang):
             console.print(Line(line))
+    if folder is not None:
+        # on one line each, so that they can be copied
+        page, scenario = folder / "site.html", folder / "scenarios" / "center-1.toml"
+        console.print(f"{word('report_at', lang)}: {page}", soft_wrap=True, markup=False)
+        console.print(tell("run_them", lang, file=scenario), soft_wrap=True, markup=False)
 
 
 def _table(plan: SitePlan, lang: Language) -> Table:

@@ -32,6 +32,7 @@ Progress = Callable[[float], None]
 
 DPI = 120
 DEPENDENCIES = (
+    "highspy",
     "matplotlib",
     "networkx",
     "numpy",
@@ -39,6 +40,7 @@ DEPENDENCIES = (
     "osmnx",
     "pyarrow",
     "pydantic",
+    "pyogrio",
     "pyproj",
     "scipy",
     "shapely",
@@ -87,7 +89,7 @@ def write_run(
         )
         seconds = {**run.seconds_by_phase, "report": time.perf_counter() - since}
         manifest = {
-            **_versions(),
+            **versions(),
             "scenario": scenario.name,
             "seed": scenario.seed,
             "roads": run.network.source,
@@ -128,7 +130,7 @@ def write_evaluation(
         _write_json(
             part / MANIFEST,
             {
-                **_versions(),
+                **versions(),
                 "counts": {"log_rows": len(log)},
                 "verdicts": _verdicts(assessments),
                 "files": files_in(part),
@@ -164,7 +166,8 @@ def _verdicts(assessments: Sequence[Assessment]) -> Mapping[str, Mapping[str, in
     }
 
 
-def _versions() -> dict[str, Any]:
+def versions() -> dict[str, Any]:
+    """Versions of the program and of what it rests on, for a manifest."""
     found = {}
     for name in DEPENDENCIES:
         try:

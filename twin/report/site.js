@@ -1,0 +1,41 @@
+(function () {
+  const svg = document.getElementById("plan");
+  const whole = svg.viewBox.baseVal;
+  const first = [whole.x, whole.y, whole.width, whole.height];
+  let view = first.slice();
+  const show = () => svg.setAttribute("viewBox", view.join(" "));
+  const scale = () => Math.max(view[2] / svg.clientWidth, view[3] / svg.clientHeight);
+  svg.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    const box = svg.getBoundingClientRect();
+    const unit = scale();
+    const x = view[0] + view[2] / 2 + (event.clientX - box.left - box.width / 2) * unit;
+    const y = view[1] + view[3] / 2 + (event.clientY - box.top - box.height / 2) * unit;
+    const factor = Math.exp(event.deltaY / 500);
+    const width = Math.min(first[2], Math.max(first[2] / 200, view[2] * factor));
+    const ratio = width / view[2];
+    view = [x - (x - view[0]) * ratio, y - (y - view[1]) * ratio, width, view[3] * ratio];
+    if (width === first[2]) { view = first.slice(); }
+    show();
+  }, { passive: false });
+  let last = null;
+  svg.addEventListener("pointerdown", (event) => {
+    last = [event.clientX, event.clientY];
+    svg.setPointerCapture(event.pointerId);
+  });
+  svg.addEventListener("pointermove", (event) => {
+    if (!last) { return; }
+    const unit = scale();
+    view[0] -= (event.clientX - last[0]) * unit;
+    view[1] -= (event.clientY - last[1]) * unit;
+    last = [event.clientX, event.clientY];
+    show();
+  });
+  ["pointerup", "pointercancel"].forEach((name) => svg.addEventListener(name, () => { last = null; }));
+  document.querySelectorAll("[data-layer]").forEach((box) => {
+    const layer = svg.querySelector("g." + box.dataset.layer);
+    const update = () => { layer.style.display = box.checked ? "" : "none"; };
+    box.addEventListener("change", update);
+    update();
+  });
+})();
