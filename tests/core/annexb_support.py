@@ -58,10 +58,12 @@ class CoreProcess:
     ----------
     data : its data folder.
     trust : certificate of the vendor platforms.
+    workers : processes that serve.
     """
 
-    def __init__(self, data: Path, trust: Path) -> None:
+    def __init__(self, data: Path, trust: Path, workers: int = 1) -> None:
         self.data = data
+        self.workers = workers
         data.mkdir()
         (data / "core.toml").write_text(SETTINGS.format(trust=trust))
         self.port = free_port()
@@ -71,7 +73,17 @@ class CoreProcess:
     def start(self) -> None:
         """Starts it and waits until it serves."""
         self._process = subprocess.Popen(
-            [*TWIN, "core", "serve", "--data", str(self.data), "--port", str(self.port)],
+            [
+                *TWIN,
+                "core",
+                "serve",
+                "--data",
+                str(self.data),
+                "--port",
+                str(self.port),
+                "--workers",
+                str(self.workers),
+            ],
             start_new_session=True,
             stderr=(self.data / "core.log").open("ab"),
         )
@@ -131,10 +143,10 @@ TWIN = [sys.executable, "-c", "import sys; from twin.cli import main; sys.exit(m
 
 
 @contextlib.contextmanager
-def core_in(folder: Path) -> Iterator[CoreProcess]:
+def core_in(folder: Path, workers: int = 1) -> Iterator[CoreProcess]:
     """A core that serves, stopped at the end."""
     trust, _ = vendor_certificate(folder)
-    core = CoreProcess(folder / "core", trust)
+    core = CoreProcess(folder / "core", trust, workers)
     try:
         core.start()
         yield core

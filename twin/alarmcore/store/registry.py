@@ -146,7 +146,7 @@ async def put_venues(
 async def _put_responsible(db: asyncpg.Connection, venues: Mapping[str, Venue]) -> None:
     await db.execute("DELETE FROM responsible WHERE venue = ANY($1::text[])", list(venues))
     people = [
-        (key, n, person.name, person.phone, list(person.channels))
+        (key, n, person.name, person.phone, list(dict.fromkeys(person.channels)))
         for key, venue in venues.items()
         for n, person in enumerate(venue.responsible, start=1)
     ]
