@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from twin.alarmcore.settings import AlarmCoreSettings
 from twin.assessment.checklist import CHECKLIST
 from twin.center.settings import CenterSettings
+from twin.center.sizing import SizeSettings
 from twin.network.settings import NetworkSettings
 from twin.quantity import TIME_UNITS, Quantity, Settings, param
 from twin.roads.settings import RoadSettings
@@ -86,6 +87,9 @@ class Scenario(Settings):
     centers: dict[str, CenterSettings] = Field(default_factory=lambda: {"center": CenterSettings()})
     siting: SitingSettings | None = Field(
         None, description="where centers go (`twin site`); a run does not look at it"
+    )
+    size: SizeSettings | None = Field(
+        None, description="what a center's size is tried by (`twin size`); a run does not look at it"
     )
 
     @field_validator("time_zone")

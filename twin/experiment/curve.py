@@ -1,0 +1,294 @@
+"""The threshold: at how many points do two people on each shift stop being enough?
+
+5.1.12 says 20,000. The model's answer: the fleet of the scenario is scaled, the area stays, and at
+each number of points two people on each shift are put to the test as in
+:mod:`twin.experiment.size`. Where the mean of a figure crosses what is asked lies the threshold; it
+is interpolated between the two numbers of points beside it, and stated with the greatest number at
+which everything is *met* and the least at which something is *not met*.
+
+The base line is the least staffing that 4.4 allows: the two people of the shift do everything, the
+maintenance as well. What drives the threshold is changed one at a time: the maintenance (a crew of
+its own), nuisance alarms, the odds that somebody answers the telephone, the night, the planned
+maintenance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from twin.assessment.finding import Text
+from twin.center.sizing import SizeSettings
+from twin.experiment.design import Design
+from twin.experiment.evidence import Decision
+from twin.experiment.replicate import Changes, Replicator
+from twin.experiment.size import Tell, Tester, Trial, untold
+from twin.experiment.targets import Target, targets
+from twin.scenario import Scenario
+from twin.standard import SHIFT_MIN
+
+NOT_OF_PEOPLE = ("spares",)
+"""Targets that more people on a shift would do nothing for."""
+
+
+@dataclass(frozen=True)
+class Variation:
+    """One thing that is changed against the base line.
+
+    Attributes
+    ----------
+    name : in tables; says : in words.
+    change : the scenario's changes; own_crew : whether maintenance people do the maintenance.
+    """
+
+    name: str
+    says: Text
+    change: Callable[[Scenario, str], Changes]
+    own_crew: bool = False
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Where two people on each shift stop being enough under a variation.
+
+    Attributes
+    ----------
+    variation : which; trials : by number of points.
+    crossings : by target, the points at which its mean falls below what is asked, interpolated;
+        -inf or inf where that lies below or above everything tried.
+    enough : the greatest number of points up to which every target is met (0: none).
+    too_many : the least number at which one is missed (inf: none).
+    """
+
+    variation: Variation
+    trials: Mapping[int, Trial]
+    crossings: Mapping[str, float]
+    enough: int
+    too_many: float
+
+    @property
+    def points(self) -> float:
+        """Where the first target gives way."""
+        return min(self.crossings.values())
+
+    @property
+    def binding(self) -> str:
+        """The target that gives way first; "" where none does."""
+        name, points = min(self.crossings.items(), key=lambda item: item[1])
+        return "" if points == math.inf else name
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The curve: the two arrangements over all numbers of points, and the drivers' thresholds."""
+
+    targets: tuple[Target, ...]
+    base: Threshold
+    crew: Threshold
+    drivers: tuple[Threshold, ...]
+    points_per_maintainer: int
+
+
+def _nothing(_: Scenario, __: str) -> Changes:
+    return {}
+
+
+def _nuisance(factor: float) -> Callable[[Scenario, str], Changes]:
+    def change(scenario: Scenario, _: str) -> Changes:
+        from devices import KINDS, tunables
+
+        table: dict[str, dict[str, float]] = {k: dict(v) for k, v in scenario.devices.items()}
+        for name, kind in KINDS.items():
+            own = tunables(kind).get("nuisance_factor")
+            if own is not None:
+                numbers = table.setdefault(name, {})
+                numbers["nuisance_factor"] = factor * numbers.get("nuisance_factor", own.value)
+        return {"devices": table}
+
+    return change
+
+
+def _answer(odds: float) -> Callable[[Scenario, str], Changes]:
+    def change(scenario: Scenario, _: str) -> Changes:
+        return {"venues.answer": dict.fromkeys(scenario.venues.answer, odds)}
+
+    return change
+
+
+def _in_center(table: str, **values: Any) -> Callable[[Scenario, str], Changes]:
+    def change(scenario: Scenario, center: str) -> Changes:
+        centers = scenario.model_dump(mode="json", exclude_none=True)["centers"]
+        centers[center][table] |= values
+        return {"centers": centers}
+
+    return change
+
+
+def _as_by_day(scenario: Scenario, center: str) -> Changes:
+    by_day = _in_center("response", night_factor=1.0)(scenario, center)
+    return {**by_day, "venues.night_answer": 1.0}
+
+
+BASE = Variation(
+    "base",
+    Text("the two people of the shift do everything", "每班2人承担全部工作（含维保）"),
+    _nothing,
+)
+CREW = Variation(
+    "own_crew",
+    Text("maintenance people of their own", "另设维保人员"),
+    _nothing,
+    own_crew=True,
+)
+DRIVERS = (
+    Variation("nuisance_half", Text("half the nuisance alarms", "非火灾误报减半"), _nuisance(0.5)),
+    Variation("nuisance_double", Text("twice the nuisance alarms", "非火灾误报加倍"), _nuisance(2)),
+    Variation("answer_50", Text("telephone answered: 50 %", "电话接通率50%"), _answer(0.5)),
+    Variation("no_night", Text("nights like days", "夜间反应与接通率同白天"), _as_by_day),
+    Variation(
+        "yearly",
+        Text("planned maintenance every year", "每年定期维保一次"),
+        _in_center("maintenance", period="1 year"),
+    ),
+)
+"""What is changed one at a time against the base line; the ranges are those of the settings."""
+
+
+class _Prober:
+    """Puts two people on each shift to the test at a number of points, under a variation."""
+
+    def __init__(
+        self, replicator: Replicator, settings: SizeSettings, like: Design, per_maintainer: int
+    ) -> None:
+        self.replicator = replicator
+        self.settings = settings
+        self.like = like
+        self.per_maintainer = per_maintainer
+        self.against = [t for t in targets(settings) if t.name not in NOT_OF_PEOPLE]
+
+    def test(self, variation: Variation, points: int, periods: float) -> Trial:
+        """Two people on each shift for so many points.
+
+        Parameters
+        ----------
+        periods : at most, at 10,000 points; more at fewer points, whose periods say less.
+        """
+        scenario, center = self.replicator.scenario, self.replicator.center
+        change = {**variation.change(scenario, center), "venues.points": points}
+        varied = scenario.changed(**change)
+        crew = math.ceil(points / self.per_maintainer)
+        own = crew if variation.own_crew else 0
+        # Vans and spares are not the question here: everybody has one, nothing is missing.
+        two = Design(SHIFT_MIN, own, SHIFT_MIN + own, max(self.like.spares, 0.1))
+        ample = replace(two, people=3 * SHIFT_MIN, maintenance=2 * crew, vans=2 * (crew + 3))
+        two_changes, ample_changes = (
+            {**change, **design.changes(varied, center)} for design in (two, ample)
+        )
+        most = min(self.settings.replications, max(4, round(periods * 10_000 / points)))
+        enough = {"first": max(2, most // 2), "replications": most}
+        tester = Tester(self.replicator, self.settings.model_copy(update=enough), ample_changes)
+        return tester.test(variation.name, two, two_changes, self.against)
+
+
+def curve(
+    replicator: Replicator,
+    settings: SizeSettings,
+    like: Design,
+    points: int,
+    tell: Tell = untold,
+) -> Curve:
+    """Looks for the threshold under the base line and under each variation.
+
+    Parameters
+    ----------
+    replicator : of the scenario and the center; its venues are generated.
+    settings : the numbers of points, and what is asked.
+    like : the size found for the center, and ``points`` its points: they give the points that one
+        maintenance person looks after.
+    tell : called with what is being done, and the share that is done.
+    """
+    per_maintainer = math.ceil(points / like.maintenance) if like.maintenance else 3000
+    prober = _Prober(replicator, settings, like, per_maintainer)
+    grid = settings.curve
+    found: list[Threshold] = []
+    done, total = 0, len(grid) * 2 + 3 * len(DRIVERS)
+    for variation in (BASE, CREW):
+        trials: dict[int, Trial] = {}
+        for number in grid:
+            tell(f"{number} points", done / total)
+            trials[number] = prober.test(variation, number, settings.replications / 2)
+            done += 1
+        found.append(_threshold(variation, trials, prober.against))
+    near = _nearest(grid, found[0].crossings["handling"])
+    drivers = []
+    for variation in DRIVERS:
+        tell(variation.says.en, done / total)
+        probe = partial(prober.test, variation, periods=settings.replications / 4)
+        drivers.append(_threshold(variation, _around(grid, near, probe), prober.against))
+        done += 3
+    return Curve(tuple(prober.against), found[0], found[1], tuple(drivers), per_maintainer)
+
+
+def _nearest(grid: Sequence[int], points: float) -> int:
+    """The place in the grid of the number of points that is nearest."""
+    return min(range(len(grid)), key=lambda k: abs(grid[k] - min(max(points, 0), 1e9)))
+
+
+def _around(grid: Sequence[int], near: int, test: Callable[[int], Trial]) -> dict[int, Trial]:
+    """Trials from a place of the grid on, up or down, until the mean has crossed what is asked."""
+    trials = {grid[near]: test(grid[near])}
+    step = 1 if _margin(trials[grid[near]])[0] >= 0 else -1
+    place = near + step
+    while 0 <= place < len(grid):
+        trials[grid[place]] = test(grid[place])
+        if (_margin(trials[grid[place]])[0] >= 0) != (step == 1):
+            break
+        place += step
+    return dict(sorted(trials.items()))
+
+
+def _margin(trial: Trial) -> tuple[float, str]:
+    """The least distance of a mean from what is asked, and of which target."""
+    return min((e.mean - e.least, name) for name, e in trial.estimates.items())
+
+
+def _threshold(
+    variation: Variation, trials: Mapping[int, Trial], against: Sequence[Target]
+) -> Threshold:
+    """Where each target gives way, interpolated between the numbers of points tried."""
+    grid = sorted(trials)
+    crossings = {}
+    for target in against:
+        means = [trials[number].estimates[target.name].mean for number in grid]
+        crossings[target.name] = crossing_of(grid, [mean - target.least for mean in means])
+    enough = 0
+    for number in grid:
+        if trials[number].decision is not Decision.MET:
+            break
+        enough = number
+    missed = [number for number in grid if trials[number].decision is Decision.MISSED]
+    return Threshold(variation, trials, crossings, enough, min(missed, default=math.inf))
+
+
+def crossing_of(points: Sequence[float], margins: Sequence[float]) -> float:
+    """Where margins first fall below 0, interpolated linearly.
+
+    Returns
+    -------
+    -inf where the first is below 0, inf where none is.
+
+    Examples
+    --------
+    >>> crossing_of([10.0, 20.0, 40.0], [3.0, 1.0, -3.0])
+    25.0
+    """
+    for k, margin in enumerate(margins):
+        if margin < 0:
+            if k == 0:
+                return -math.inf
+            share = margins[k - 1] / (margins[k - 1] - margin)
+            return points[k - 1] + share * (points[k] - points[k - 1])
+    return math.inf

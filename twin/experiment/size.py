@@ -1,0 +1,264 @@
+"""Sizing: the smallest center that meets its targets, by simulated periods.
+
+    plenty ─► which targets people, vans and spares can meet at all
+       └─► people on a shift ─► maintenance people ─► vans ─► spares ─► heartbeat
+                                                                   └─► confirmed on fresh periods
+
+Each step looks for the smallest option with which everything holds, the options of later steps at
+their greatest, those of earlier steps as found. The figures get no worse with more people, vans or
+spares, so the options are halved (bisection). Searching picks what happened to look good, so what
+comes out is simulated once more for periods that the search has not seen, and only those
+periods carry the final statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from twin.center.sizing import SizeSettings
+from twin.experiment.design import Design, present
+from twin.experiment.evidence import Decision, Estimate, looks
+from twin.experiment.replicate import Changes, Figures, Replicator
+from twin.experiment.targets import Target, targets
+from twin.standard import SHIFT_MIN
+
+FRESH = 1_000_000
+"""Number of the first period that only the confirmation uses."""
+
+Tell = Callable[[str, float], None]
+"""Called with what is being done, and the share that is done."""
+
+
+def untold(_what: str, _share: float) -> None:
+    """Tells nobody."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A design that was put to the test.
+
+    Attributes
+    ----------
+    step : of the search; design : what was tried.
+    periods : simulated; estimates : by target.
+    decision : met where every target that counts is met, not met where one of them is missed.
+    found : the periods' figures.
+    """
+
+    step: str
+    design: Design
+    periods: int
+    estimates: dict[str, Estimate]
+    decision: Decision
+    found: tuple[Figures, ...]
+
+    def mean(self, name: str) -> float:
+        """Mean of a figure over the periods."""
+        return sum(figures[name] for figures in self.found) / len(self.found)
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """What sizing a center came to.
+
+    Attributes
+    ----------
+    center : its name; settings : what was asked; points : networked points.
+    targets : all of them; reached : names of those that plenty of everything meets.
+    plenty : the trial of plenty of everything; present : of the scenario as it is.
+    trials : everything tried, in order.
+    design : the smallest that meets the targets in reach; None where there is none.
+    final : its trial on fresh periods; None likewise.
+    """
+
+    center: str
+    settings: SizeSettings
+    points: int
+    targets: tuple[Target, ...]
+    reached: frozenset[str]
+    plenty: Trial
+    present: Trial
+    trials: tuple[Trial, ...]
+    design: Design | None
+    final: Trial | None
+
+    @property
+    def decision(self) -> Decision:
+        """Whether the design is confirmed; missed where no design is left."""
+        return Decision.MISSED if self.final is None else self.final.decision
+
+
+class Tester:
+    """Puts designs to the test against their targets, each beside the same periods of plenty.
+
+    Parameters
+    ----------
+    replicator : simulates.
+    settings : confidence and numbers of periods.
+    plenty : the changes of the design with plenty of everything.
+    """
+
+    def __init__(self, replicator: Replicator, settings: SizeSettings, plenty: Changes) -> None:
+        self.replicator = replicator
+        self.settings = settings
+        self.plenty = plenty
+        self.looks = looks(settings.first, settings.replications)
+
+    def test(
+        self, step: str, design: Design, changes: Changes, against: Sequence[Target], *,
+        each: bool = False,
+    ) -> Trial:  # fmt: skip
+        """Simulates until the targets are decided, or the periods are used up.
+
+        Parameters
+        ----------
+        step, design : of the trial.
+        changes : of the design.
+        against : the targets that count.
+        each : go on until every target is decided, not only all of them together.
+        """
+        error = (1.0 - self.settings.confidence) / len(self.looks)
+        for number in self.looks:
+            trial = self._trial(step, design, changes, against, range(number), error)
+            if each:
+                decided = all(
+                    trial.estimates[t.name].decision is not Decision.UNDECIDED for t in against
+                )
+            else:
+                decided = trial.decision is not Decision.UNDECIDED
+            if decided:
+                break
+        return trial
+
+    def confirm(self, design: Design, changes: Changes, against: Sequence[Target]) -> Trial:
+        """Simulates the greatest number of fresh periods, looked at once."""
+        numbers = range(FRESH, FRESH + self.settings.replications)
+        error = 1.0 - self.settings.confidence
+        return self._trial("confirmed", design, changes, against, numbers, error)
+
+    def _trial(
+        self, step: str, design: Design, changes: Changes, against: Sequence[Target],
+        numbers: Sequence[int], error: float,
+    ) -> Trial:  # fmt: skip
+        paired = any(target.paired for target in against)
+        wanted = [changes, self.plenty] if paired else [changes]
+        found, *rest = self.replicator.run(wanted, numbers)
+        plenty = rest[0] if rest else found
+        # "All met" is wrong at most as often as one of its parts; "one missed" as all together.
+        above = error / max(len(against), 1)
+        estimates = {t.name: t.estimate(found, plenty, error, above) for t in against}
+        decisions = {estimate.decision for estimate in estimates.values()}
+        if Decision.MISSED in decisions:
+            decision = Decision.MISSED
+        elif Decision.UNDECIDED in decisions:
+            decision = Decision.UNDECIDED
+        else:
+            decision = Decision.MET
+        return Trial(step, design, len(found), estimates, decision, tuple(found))
+
+
+def smallest(options: Sequence[Design], test: Callable[[Design], bool]) -> Design | None:
+    """The first of ordered options that passes, where every option after a passing one passes.
+
+    Returns
+    -------
+    The option, or None where not even the last passes. About log2(n) of n options are tested.
+    """
+    low, high = 0, len(options)
+    while low < high:
+        middle = (low + high) // 2
+        if test(options[middle]):
+            high = middle
+        else:
+            low = middle + 1
+    return options[low] if low < len(options) else None
+
+
+def size(replicator: Replicator, settings: SizeSettings, tell: Tell = untold) -> Sizing:
+    """Looks for the smallest center that meets the targets.
+
+    Parameters
+    ----------
+    replicator : of the scenario and the center.
+    settings : what is tried, and what is asked.
+    tell : called with what is being done, and the share that is done.
+    """
+    scenario, center = replicator.scenario, replicator.center
+    now = present(scenario, center)
+    points = int(figures_now(replicator, now)["points"])
+    crew = 0 if now.maintenance == 0 else max(2, points // settings.points_per_maintainer)
+    most = Design(settings.people, crew, settings.vans, settings.spares[-1])
+    ample = replace(most, people=3 * settings.people, vans=2 * settings.vans, maintenance=2 * crew)
+
+    def changes(design: Design) -> Changes:
+        return design.changes(scenario, center)
+
+    tester = Tester(replicator, settings, changes(ample))
+    every = targets(settings)
+    tell("plenty of everything", 0.0)
+    plenty = tester.test("plenty", ample, changes(ample), every, each=True)
+    asked = [t for t in every if plenty.estimates[t.name].decision is Decision.MET]
+    trials: list[Trial] = [plenty]
+
+    def passes(step: str) -> Callable[[Design], bool]:
+        def test(design: Design) -> bool:
+            trial = tester.test(step, design, changes(design), asked)
+            trials.append(trial)
+            return trial.decision is Decision.MET
+
+        return test
+
+    steps: list[tuple[str, Callable[[Design], list[Design]]]] = [
+        ("people", lambda d: [replace(d, people=n) for n in range(SHIFT_MIN, d.people + 1)]),
+        ("maintenance", lambda d: [replace(d, maintenance=n) for n in range(1, d.maintenance + 1)]),
+        ("vans", lambda d: [replace(d, vans=n) for n in range(1, d.vans + 1)]),
+        ("spares", lambda d: [replace(d, spares=share) for share in settings.spares]),
+    ]
+    design: Design | None = most
+    for number, (step, options) in enumerate(steps):
+        if design is not None and asked:
+            tell(step, 0.1 + 0.15 * number)
+            found = smallest(options(design) or [design], passes(step))
+            design = found
+    if design is not None and asked:
+        tell("heartbeat", 0.7)
+        design = _longest_heartbeat(design, settings, passes("heartbeat"))
+    final = None
+    if design is not None and asked:
+        tell("confirming", 0.8)
+        final = tester.confirm(design, changes(design), asked)
+        trials.append(final)
+    tell("the scenario as it is", 0.95)
+    as_is = tester.test("as it is", now, changes(now), every, each=False)
+    trials.append(as_is)
+    return Sizing(
+        center=center,
+        settings=settings,
+        points=points,
+        targets=tuple(every),
+        reached=frozenset(target.name for target in asked),
+        plenty=plenty,
+        present=as_is,
+        trials=tuple(trials),
+        design=design if asked else None,
+        final=final,
+    )
+
+
+def figures_now(replicator: Replicator, now: Design) -> Figures:
+    """The figures of the first period of the scenario as it is."""
+    changes = now.changes(replicator.scenario, replicator.center)
+    return replicator.run([changes], [0])[0][0]
+
+
+def _longest_heartbeat(
+    design: Design, settings: SizeSettings, passes: Callable[[Design], bool]
+) -> Design | None:
+    """The longest interval that holds: nothing says that shorter ones then do, so they are tried
+    one by one."""
+    for interval in reversed(settings.heartbeats):
+        tried = replace(design, heartbeat=interval)
+        if passes(tried):
+            return tried
+    return None
