@@ -65,6 +65,9 @@ def draw_plan(plan: SitePlan, pen: Pen) -> Figure:
     if gone:
         ax.plot([e.x for e in gone], [e.y for e in gone], "x", ms=3.5, mew=0.8, color="#c0392b",
                 ls="", zorder=3, label=tell("legend_excluded", lang))  # fmt: skip
+    ax.plot([], [], color=INK, lw=1.2, label=tell("legend_area", lang))
+    ax.fill([], [], color=INK, alpha=0.16, lw=0, label=tell("legend_reach", lang))
+    ax.plot([], [], ".", ms=6, color=INK, ls="", label=tell("legend_demand", lang))
     missed = np.array([one.demand for one in plan.uncovered], int)
     if len(missed):
         ax.plot(demand.x[missed], demand.y[missed], "o", ms=7, mfc="none", mec=LIMIT, mew=1.3,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from twin.planning.plan import SitePlan
 from twin.report.site_map import colour
-from twin.report.site_table import center_cells, missed_line
+from twin.report.site_table import COLUMNS, center_cells, missed_line
 from twin.report.site_texts import tell
 from twin.report.texts import Language
 from twin.roads.settings import ROAD_CLASSES
@@ -199,11 +199,9 @@ def _uncovered(plan: SitePlan, unit: float, lang: Language) -> Iterable[str]:
 
 
 def _centers(plan: SitePlan, unit: float, lang: Language) -> Iterable[str]:
-    keys = ("center", "near", "points", "shift", "slowest", "edge", "free", "straight", "road",
-            "binds")  # fmt: skip
     for number, center in enumerate(plan.centers):
         cells = center_cells(plan, center, lang)
-        title = "\n".join(f"{tell(k, lang)}: {c}" for k, c in zip(keys, cells, strict=True))
+        title = "\n".join(f"{tell(k, lang)}: {c}" for k, c in zip(COLUMNS, cells, strict=True))
         yield _dot(center.x, center.y, 9 * unit, title, f' fill="{colour(number)}"')
         yield (
             f'<text x="{center.x:.0f}" y="{-center.y - 13 * unit:.0f}" '

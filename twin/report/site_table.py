@@ -88,14 +88,14 @@ def missed_heads(plan: SitePlan, lang: Language) -> list[tuple[str, list[Uncover
         if mine:
             at = np.array([u.demand for u in mine])
             venues = int((at < plan.demand.venues).sum())
-            summary = tell(
-                "summary_missed",
-                lang,
-                venues=venues,
-                points=f"{int(plan.demand.points[at].sum()):,}",
-                edge=len(mine) - venues,
-            )
-            groups.append((f"{tell(key, lang)}: {summary}", mine))
+            points = f"{int(plan.demand.points[at].sum()):,}"
+            summary = []
+            if venues:
+                summary.append(tell("missed_venues", lang, venues=venues, points=points))
+            if len(mine) > venues:
+                summary.append(tell("missed_edge", lang, edge=len(mine) - venues))
+            comma, colon = ("，", "：") if lang == "zh" else (", ", ": ")
+            groups.append((f"{tell(key, lang)}{colon}{comma.join(summary)}", mine))
     return groups
 
 
@@ -290,25 +290,35 @@ def print_plan(
             console.print(Line(line))
     if folder is not None:
         # on one line each, so that they can be copied
-        page, scenario = folder / "site.html", folder / "scenarios" / "center-1.toml"
+        first = next(k for k, center in enumerate(plan.centers, 1) if center.points)
+        page, scenario = folder / "site.html", folder / "scenarios" / f"center-{first}.toml"
         console.print(f"{word('report_at', lang)}: {page}", soft_wrap=True, markup=False)
         console.print(tell("run_them", lang, file=scenario), soft_wrap=True, markup=False)
 
 
 def _table(plan: SitePlan, lang: Language) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    for key in (
-        "center", "near", "points", "shift", "slowest", "edge", "free", "straight", "road",
-        "binds", "verdict",
-    ):  # fmt: skip
-        number = key in ("points", "shift", "slowest", "edge", "free", "straight", "road")
-        table.add_column(tell(key, lang), justify="right" if number else "left", overflow="fold")
+    shown = [k for k, key in enumerate(COLUMNS) if key not in _WIDE]
+    for key in [COLUMNS[k] for k in shown] + ["verdict"]:
+        side_of = "left" if key in ("center", "near", "binds", "verdict") else "right"
+        table.add_column(tell(key, lang), justify=side_of, overflow="fold")  # type: ignore[arg-type]
     for center in plan.centers:
         cells = center_cells(plan, center, lang)
         met = holds(center)
         style = "green" if met else "bold red"
-        table.add_row(*map(Line, cells), Line(tell("met" if met else "not_met", lang), style=style))
+        verdict = Line(tell("met" if met else "not_met", lang), style=style)
+        table.add_row(*(Line(cells[k]) for k in shown), verdict)
     return table
+
+
+COLUMNS = (
+    "center", "near", "points", "shift", "people", "slowest", "edge", "free", "straight", "road",
+    "binds",
+)  # fmt: skip
+"""What is said of a center, in the order of :func:`center_cells`."""
+
+_WIDE = ("people", "free", "road")
+"""Columns for which a terminal has no room; the page and the file have them."""
 
 
 def center_cells(plan: SitePlan, center: CenterPlan, lang: Language) -> list[str]:
@@ -321,6 +331,7 @@ def center_cells(plan: SitePlan, center: CenterPlan, lang: Language) -> list[str
         center.near or "-",
         f"{center.points:,}",
         str(center.people_per_shift),
+        f"{center.duty} + {center.maintenance}",
         minutes(center.slowest_s, lang),
         "-" if center.time is None else minutes(center.time.value, lang),
         "-" if measured is None else minutes(float(measured.free_flow_s.max()), lang),

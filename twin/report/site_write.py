@@ -18,6 +18,7 @@ from twin.report.site_layers import write_layers
 from twin.report.site_map import colour, draw_front, draw_plan
 from twin.report.site_svg import drawing
 from twin.report.site_table import (
+    COLUMNS,
     brigade_lines,
     center_cells,
     edge_line,
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-COLUMNS = (
-    "center", "near", "points", "shift", "slowest", "edge", "free", "straight", "road", "binds",
-)  # fmt: skip
 LAYERS = (
     ("areas", "legend_area", True),
     ("reach", "legend_reach", True),

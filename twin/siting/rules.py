@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.standard import CHEMICALS_M
+
 if TYPE_CHECKING:
     from shapely import LinearRing, MultiPolygon, Point, Polygon
 
@@ -230,8 +232,17 @@ class HazardPart:
     part: Polygon | Point
 
 
-def hazard_parts(features: Iterable[Feature]) -> list[HazardPart]:
-    """The hazards among the features, in their order; other kinds are passed over."""
+def hazard_parts(
+    features: Iterable[Feature], area: Polygon | MultiPolygon | None = None
+) -> list[HazardPart]:
+    """The hazards among the features, in their order; other kinds are passed over.
+
+    Parameters
+    ----------
+    features : of the network.
+    area : a center's area: 5.1.2 asks about the premises in it; those just beyond its border
+        (200 m) count as well. None: all of them.
+    """
     import shapely
 
     hazards = [feature for feature in features if feature.kind in HAZARD_KINDS]
@@ -243,12 +254,16 @@ def hazard_parts(features: Iterable[Feature]) -> list[HazardPart]:
         part = shapely.Point(feature.x, feature.y)
         if feature.outline is not None:
             part = shapely.Polygon(feature.outline)
-        parts.append(HazardPart(name, feature.kind, feature.x, feature.y, part))
+        if area is None or shapely.dwithin(area, part, CHEMICALS_M):
+            parts.append(HazardPart(name, feature.kind, feature.x, feature.y, part))
     return parts
 
 
 def hazard_checks(
-    features: Iterable[Feature], site_xy: tuple[float, float], site_radius_m: float
+    features: Iterable[Feature],
+    site_xy: tuple[float, float],
+    site_radius_m: float,
+    area: Polygon | MultiPolygon | None = None,
 ) -> list[HazardCheck]:
     """Distance and bearing of a center to each hazard of clause 5.1.2.
 
@@ -259,6 +274,7 @@ def hazard_checks(
     features : of the network; other kinds are passed over.
     site_xy : the center's middle, metres.
     site_radius_m : the center's ground as a circle.
+    area : as in :func:`hazard_parts`.
     """
     import shapely
 
@@ -272,7 +288,7 @@ def hazard_checks(
                 np.degrees(np.arctan2(site_xy[0] - hazard.x, site_xy[1] - hazard.y)) % 360.0
             ),
         )
-        for hazard in hazard_parts(features)
+        for hazard in hazard_parts(features, area)
     ]
 
 

@@ -308,7 +308,7 @@ def _place(
     for venue, at_node in zip(venues.ids, venues.node.tolist(), strict=True):
         rows.append((Kind.VENUE_TIME, venue, float(free[at_node]), "free_flow"))
         rows.append((Kind.VENUE_TIME, venue, float(slow[at_node]), worst))
-    for check in hazard_checks(network.features, site, settings.site_radius):
+    for check in hazard_checks(network.features, site, settings.site_radius, area):
         rows.append((Kind.HAZARD_DISTANCE, check.hazard, check.distance_m, check.kind))
         rows.append((Kind.HAZARD_BEARING, check.hazard, check.bearing_deg, check.kind))
     # Place 0 is the center itself.
