@@ -89,7 +89,7 @@ class Scenario(Settings):
         None, description="where centers go (`twin site`); a run does not look at it"
     )
     size: SizeSettings | None = Field(
-        None, description="what a center's size is tried by (`twin size`); a run does not look at it"
+        None, description="how a center is sized (`twin size`); a run does not look at it"
     )
 
     @field_validator("time_zone")
