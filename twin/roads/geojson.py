@@ -64,6 +64,8 @@ def read_geojson(path: Path) -> list[GeoFeature]:
         ) from error
     except (ValueError, RecursionError) as error:  # endless digits, endless nesting
         raise ValueError(f"{path}: not JSON that can be used: {error}") from error
+    if isinstance(content, dict):
+        _check_crs(path, content.get("crs"))
     features = content.get("features") if isinstance(content, dict) else None
     if isinstance(content, dict) and content.get("type") == "Feature":
         features = [content]
@@ -75,6 +77,27 @@ def read_geojson(path: Path) -> list[GeoFeature]:
             'a FeatureCollection with a list "features" is expected'
         )
     return [_feature(path, number, feature) for number, feature in enumerate(features, 1)]
+
+
+_DEGREES = ("crs84", "epsg::4326", "epsg:4326", "epsg/0/4326", "epsg::4490", "epsg:4490")
+"""Coordinate systems of degrees that are WGS-84, or CGCS2000, which is within centimetres of it."""
+
+
+def _check_crs(path: Path, crs: Any) -> None:
+    """Refuses a file that says that its positions are in another system than longitude, latitude.
+
+    Standard GeoJSON has no ``crs``; GIS programs still write one.
+    """
+    if crs is None:
+        return
+    properties = crs.get("properties") if isinstance(crs, dict) else None
+    name = properties.get("name") if isinstance(properties, dict) else None
+    if not isinstance(name, str) or not name.lower().endswith(_DEGREES):
+        said = name[:60] if isinstance(name, str) else "something unreadable"
+        raise ValueError(
+            f'{path}: its "crs" says {said}; save it in WGS-84 degrees, longitude first (CRS84, '
+            "EPSG:4326)"
+        )
 
 
 def _feature(path: Path, number: int, feature: Any) -> GeoFeature:
