@@ -191,6 +191,13 @@ class ServedCore:
         self._process.wait()
         self._process = None
 
+    def kill_supervisor(self) -> None:
+        """SIGKILL to the process that was started alone; its workers must end by themselves."""
+        kill([self.pid])
+        assert self._process is not None
+        self._process.wait()
+        self._process = None
+
     def stop(self) -> None:
         """End it as an administrator does, and PostgreSQL with it."""
         if self._process is None:

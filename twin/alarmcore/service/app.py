@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
@@ -26,6 +27,9 @@ from twin.alarmcore.service.endpoint import (
 )
 from twin.alarmcore.service.ingest import DatabaseAway, Full, Ingest, Push, parse
 from twin.alarmcore.service.tokens import Role
+from twin.alarmcore.store.database import DATABASE_AWAY
+
+log = logging.getLogger("twin.core")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -91,7 +95,11 @@ class App:
             return FULL.status, _encode(Answer(FULL.code, FULL.message))
         except DatabaseAway:
             return AWAY.status, _encode(Answer(AWAY.code, AWAY.message))
-        except Exception:  # logged by the committer
+        except DATABASE_AWAY as error:  # who pushes could not be looked up
+            self.core.lost_database(error)
+            return AWAY.status, _encode(Answer(AWAY.code, AWAY.message))
+        except Exception:
+            log.exception("a push failed")
             return FAILED.status, _encode(Answer(FAILED.code, FAILED.message))
 
     async def _take(self, scope: Scope, receive: Receive) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any
 
 import asyncpg
 
-from twin.alarmcore.errors import CoreError
+from twin.alarmcore.errors import CoreError, DatabaseUnreachable
 
 SCHEMA_VERSION = 1
 
@@ -40,6 +40,7 @@ checkpoint_timeout = 15min
 max_connections = 100
 jit = off
 log_min_messages = warning
+recovery_init_sync_method = syncfs
 """
 
 
@@ -47,6 +48,7 @@ DATABASE_AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that broke between two messages of a statement
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -115,6 +117,10 @@ class Cluster:
         with contextlib.suppress(OSError):
             stat = Path(f"/proc/{pid}/stat")
             if stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+                # Nothing starts in the folder before the dead one is taken away; where it was
+                # handed to this process, that is ours to do.
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
                 return None
         return pid
 
@@ -138,13 +144,15 @@ async def connect(url: str) -> asyncpg.Connection:
     Raises
     ------
     CoreError
-        If the database cannot be reached or the URL is none.
+        If the database cannot be reached or the URL is none; :class:`DatabaseUnreachable` where
+        trying again may help.
     """
     try:
         return await asyncpg.connect(url, timeout=10, command_timeout=60)
     except (*DATABASE_AWAY, asyncpg.PostgresError, ValueError) as error:
         reason = str(error) or type(error).__name__
-        raise CoreError(f"the database cannot be reached: {reason}") from error
+        kind = DatabaseUnreachable if isinstance(error, DATABASE_AWAY) else CoreError
+        raise kind(f"the database cannot be reached: {reason}") from error
 
 
 async def open_pool(url: str, size: int) -> asyncpg.Pool:
