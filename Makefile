@@ -31,6 +31,7 @@ format: $(READY)
 
 openapi: $(READY)
 	$(BIN)/python -m twin.alarmcore.annexb.openapi docs/annex-b.openapi.json
+	$(BIN)/python -m twin.alarmcore.service.document docs/core.openapi.json
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -116,9 +116,10 @@ class CoreProcess:
         return context
 
     def add_vendor(self, name: str, url: str, *more: str) -> tuple[str, str]:
-        """Registers a vendor platform; its appkey and masterSecret."""
+        """Registers a vendor platform, which is pulled at a URL; its appkey and masterSecret."""
+        pulled = ["--url", url] if url else []
         printed = subprocess.run(
-            [*TWIN, "core", "vendor", "add", name, "--data", str(self.data), "--url", url, *more],
+            [*TWIN, "core", "vendor", "add", name, "--data", str(self.data), *pulled, *more],
             capture_output=True,
             text=True,
             check=True,
@@ -223,3 +224,15 @@ def event(number: int, device: str, kind: EventType, **more: Any) -> Event:
     """An event that happens now."""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return Event(f"message-{number}", device, kind, now, **more)
+
+
+def add_user(core: CoreProcess, name: str, role: str, *venues: str) -> str:
+    """Gives somebody a token."""
+    owned = [word for venue in venues for word in ("--venue", venue)]
+    printed = subprocess.run(
+        [*TWIN, "core", "user", "add", name, "--role", role, "--data", str(core.data), *owned],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return printed.split()[1]

@@ -30,6 +30,7 @@ Name = Annotated[str, Meta(max_length=200, pattern=_LINE_OR_NONE)]
 Word = Annotated[str, Meta(max_length=64, pattern=_LINE_OR_NONE)]
 """A term from a list that stays open (a kind, a quantity), or empty."""
 Text64 = Annotated[str, Meta(min_length=1, max_length=64)]
+EventTime = Annotated[str, Meta(max_length=64, extra_json_schema={"format": "date-time"})]
 Text200 = Annotated[str, Meta(max_length=200)]
 Measured = Annotated[dict[str, float], Meta(max_length=64)]
 # Of an event: patterns would cost ten times as much as all the rest of reading it.
@@ -91,7 +92,7 @@ class Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     message_id: Text64
     device_id: Text64
     type: EventType
-    time: Instant
+    time: EventTime
     phase: Literal["begin", "end"] = "begin"
     category: Category | None = None
     what: Text200 = ""

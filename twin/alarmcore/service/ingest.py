@@ -56,6 +56,8 @@ FUTURE_S = 3600.0
 
 _FIRE_WORDS = (b"fire", "火".encode(), b"smoke", "烟".encode(), b"alarm")
 
+_NO_FIRE = {kind.value for kind in EventType} - {EventType.FIRE.value}
+
 _parts = msgspec.json.Decoder(list[msgspec.Raw])
 _one = msgspec.json.Decoder(Event)
 
@@ -118,17 +120,35 @@ def _item(body: bytes, now: float) -> Item:
         event = _one.decode(body)
         check_nul(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Malformed):
-        try:
-            read(body, EVENTS)
-            check_nul(body)
-            problem = "not one event"
-        except Malformed as error:
-            problem = str(error)
-        return Item("", "", None, body, problem, may_be_fire(body))
+        return _unreadable(body)
     problem = _impossible_time(event.time, now)
     return Item(
         event.message_id, event.device_id, event, body, problem, event.type is EventType.FIRE
     )
+
+
+def _unreadable(body: bytes) -> Item:
+    """What is no event: its problem, and as much of it as can be told."""
+    try:
+        read(body, EVENTS)
+        check_nul(body)
+        problem = "not one event"
+    except Malformed as error:
+        problem = str(error)
+    try:
+        said = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        said = {}
+
+    def text(name: str) -> str:
+        value = said.get(name)
+        return value if isinstance(value, str) and len(value) <= 64 and "\0" not in value else ""
+
+    other = text("type") in _NO_FIRE
+    fire = not other and may_be_fire(body)
+    return Item(text("messageId"), text("deviceId"), None, body, problem, fire)
 
 
 def _impossible_time(text: str, now: float) -> str:

@@ -64,6 +64,13 @@ async def metrics(call: Call) -> Response:
     return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
 
+async def published(_: Call) -> Response:
+    """The service's OpenAPI document."""
+    from twin.alarmcore.service.document import document
+
+    return Response(json.dumps(document(), ensure_ascii=False), media_type="application/json")
+
+
 class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {

@@ -29,21 +29,25 @@ async def get_token(call: Call) -> Token:
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
-        Endpoint(
-            "POST", PREFIX + GET_TOKEN.path, GET_TOKEN.name, "A vendor's new token",
-            ANYBODY, get_token, request=Credentials, answer=Token,
-        ),
-        *pushes.ENDPOINTS,
-        *console.ENDPOINTS,
+    Endpoint(
+        "POST", PREFIX + GET_TOKEN.path, GET_TOKEN.name, "A vendor's new token",
+        ANYBODY, get_token, request=Credentials, answer=Token,
+    ),
+    *pushes.ENDPOINTS,
+    *console.ENDPOINTS,
     *commands.ENDPOINTS,
-        *upkeep.ENDPOINTS,
-        *views.ENDPOINTS,
-        Endpoint(
-            "GET", "/healthz", "getHealth", "Whether the service keeps its promises just now",
-            ANYBODY, operation.health, answer=operation.Health,
-        ),
-        Endpoint(
-            "GET", "/metrics", "getMetrics", "Counts of the worker that answers, for Prometheus",
-            ANYBODY, operation.metrics,
-        ),
-    )  # fmt: skip
+    *upkeep.ENDPOINTS,
+    *views.ENDPOINTS,
+    Endpoint(
+        "GET", "/healthz", "getHealth", "Whether the service keeps its promises just now",
+        ANYBODY, operation.health, answer=operation.Health,
+    ),
+    Endpoint(
+        "GET", "/metrics", "getMetrics", "Counts of the worker that answers, for Prometheus",
+        ANYBODY, operation.metrics,
+    ),
+    Endpoint(
+        "GET", "/openapi.json", "getDocument", "This document",
+        ANYBODY, operation.published,
+    ),
+)  # fmt: skip

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twin.alarmcore.errors import CoreError
+from twin.alarmcore.errors import CoreError, DatabaseUnreachable
 from twin.alarmcore.service.config import CoreSettings, load_settings
 from twin.alarmcore.store.database import Cluster
 
@@ -75,6 +75,7 @@ def serve(serving: Serving) -> int:
         What the user can mend.
     """
     serving.settings  # noqa: B018  what is wrong in it is said before anything starts
+    _prctl(_SUBREAPER, 1)
     with _owned(serving.data), _database(serving) as (url, cluster):
         if serving.tls:
             certificate(serving.data, serving.host)
@@ -268,6 +269,7 @@ async def working(serving: Serving, url: str) -> AsyncIterator[Any]:
     seal = Seal(serving.data / "secret.key")
     async with open_core(url, serving.settings, seal, serving.speed) as core:
         ingest = Ingest(core)
+        puller = Puller(core, url, serving.data)
         tasks = [
             asyncio.create_task(work, name=name)
             for name, work in (
@@ -276,15 +278,24 @@ async def working(serving: Serving, url: str) -> AsyncIterator[Any]:
                 ("deadlines", timers.run(core)),
                 ("partitions", core.keep_partitions()),
                 ("outbox", outbox.Outbox(core, serving.data).run()),
-                ("puller", Puller(core, url, serving.data).run()),
+                ("puller", puller.run()),
             )
         ]
+        for task in tasks:
+            task.add_done_callback(_end_unless_cancelled)
         try:
             yield App(core, ingest, ENDPOINTS)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _end_unless_cancelled(task: asyncio.Task[None]) -> None:
+    """A worker without one of its tasks keeps no promise: it ends, and another is started."""
+    if not task.cancelled():
+        log.critical("%s ended", task.get_name(), exc_info=task.exception())
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def run_worker(serving: Serving, url: str) -> None:
@@ -323,6 +334,9 @@ def worker_main(arguments: Sequence[str]) -> int:
     _end_with_parent(int(parent))
     try:
         uvloop.run(run_worker(serving, os.environ["TWIN_CORE_DATABASE"]))
+    except DatabaseUnreachable as error:
+        log.warning("a worker waits: %s", error)
+        return 3  # the process that keeps the workers tries again
     except ValueError as error:
         print(f"twin core: {error}", file=sys.stderr)
         return 2
@@ -331,9 +345,19 @@ def worker_main(arguments: Sequence[str]) -> int:
 
 def _end_with_parent(parent: int) -> None:
     """The kernel ends this process when the one that keeps it dies."""
+    _prctl(_DEATH_SIGNAL, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit(0)
+
+
+# Of Linux' prctl(2). An orphan of ours, PostgreSQL's first process, comes to us and not to a
+# process 1 that may be slow to take it away when it has died.
+_DEATH_SIGNAL = 1
+_SUBREAPER = 36
+
+
+def _prctl(option: int, value: int) -> None:
     import ctypes
 
     with contextlib.suppress(OSError, AttributeError):  # Linux only
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-    if os.getppid() != parent:
-        sys.exit(0)
+        ctypes.CDLL(None).prctl(option, value)

@@ -1,0 +1,80 @@
+"""A running core with somebody of every role, for the tests that only call it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from annexb_support import CoreProcess, add_user, vendor_certificate
+
+from twin.alarmcore.annexb.codes import PREFIX
+
+ROLES = ("operator", "manager", "owner", "upstream", "auditor")
+
+
+@dataclass
+class Served:
+    """A running core and everybody's tokens: ``tokens["vendor"]`` pushes as ``acme``."""
+
+    process: CoreProcess
+    client: httpx.Client
+    tokens: dict[str, str]
+
+    def call(self, method: str, path: str, role: str = "", **more: Any) -> httpx.Response:
+        """A call in a role; an empty one has no token."""
+        headers = {"API_TOKEN": self.tokens[role]} if role else {}
+        return self.client.request(method, path, headers=headers, **more)
+
+    def push(self, events: Any, role: str = "vendor") -> httpx.Response:
+        """API 22; bytes are sent as they are."""
+        if isinstance(events, bytes):
+            return self.call("POST", f"{PREFIX}/event", role, content=events)
+        return self.call("POST", f"{PREFIX}/event", role, json=events)
+
+    def data(self, path: str, role: str = "operator") -> Any:
+        """The ``data`` of a GET that succeeds."""
+        answer = self.call("GET", path, role)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A core with two vendors, one project, two venues and three devices of ``acme``'s."""
+    folder = tmp_path_factory.mktemp("served")
+    process = CoreProcess(folder / "core", vendor_certificate(folder)[0])
+    keys = {name: process.add_vendor(name, "") for name in ("acme", "other")}
+    tokens = {role: add_user(process, role, role, "acme/v1") for role in ROLES}
+    process.start()
+    with httpx.Client(base_url=process.url, verify=process.tls, trust_env=False) as client:
+        for name, (appkey, secret) in keys.items():
+            answer = client.post(
+                f"{PREFIX}/auth/getToken", json={"appkey": appkey, "masterSecret": secret}
+            )
+            tokens["vendor" if name == "acme" else name] = answer.json()["data"]["token"]
+        made = Served(process, client, tokens)
+        people = [{"name": f"n{k}", "phone": f"10{k}", "channels": ["voice"]} for k in range(5)]
+        for path, body in (
+            ("project", {"projectId": "p", "name": "Project"}),
+            ("venue", {"venueId": "v1", "projectId": "p", "name": "Shop", "responsible": people}),
+            ("venue", {"venueId": "v2", "projectId": "p", "name": "Home", "responsible": people}),
+            ("device", [_device("d1", "v1"), _device("d2", "v1"), _device("d3", "v2")]),
+        ):
+            answer = made.call("POST", f"{PREFIX}/{path}", "vendor", json=body)
+            assert answer.status_code == 200, answer.text
+        yield made
+    process.stop()
+
+
+def _device(own: str, venue: str) -> dict[str, Any]:
+    return {
+        "deviceId": own,
+        "projectId": "p",
+        "venueId": venue,
+        "kind": "smoke_alarm",
+        "category": "fire",
+        "conforms": True,
+    }
