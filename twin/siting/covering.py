@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from scipy.sparse import csr_array
 
-from twin.siting.solve import (
-    BoolArray,
-    Deadline,
-    IntArray,
-    Model,
-    Status,
-)
+from twin.siting.branch import Search
+from twin.siting.solve import BoolArray, Deadline, FloatArray, IntArray, Model, Status
 
 _ROWS_AT_ONCE = 2000
 """Rows whose domination is looked for at once: bounds the memory of it (2,000 x rows floats)."""
+
+_STEPS_FIRST, _STEPS_LATER = 2, 10
+"""Steps of the local search for each row: 2 found the optimum of 2 of 7 random planes of
+2,000 x 500, 6 of 5, 20 of all (measured; 0.15 s, 0.4 s, 1.2 s)."""
 
 
 def fewest(
@@ -37,33 +38,99 @@ def fewest(
     rows, columns = dominant(covers[~covers[:, standing].any(axis=1)])
     if len(rows) == 0:
         return standing, float(len(standing)), "optimal"
-    start = greedy(rows)
     count = rows.shape[1]
-    model = Model(np.ones(count), np.zeros(count), np.ones(count), np.ones(count, bool))
+    model = Model(np.ones(count), np.zeros(count), np.ones(count))
     model.add_rows(csr_array(rows.astype(float)), 1.0, np.inf)
-    solved = model.solve(deadline.left_s, start.astype(float))
-    best = start
-    if solved.values is not None and solved.values.sum() < start.sum():
-        best = solved.values > 0.5
-    bound = max(np.ceil(solved.bound - 1e-6), 1.0)
-    sites = np.union1d(standing, columns[best])
-    return sites, len(standing) + bound, "optimal" if best.sum() <= bound else "time limit"
+    start = improved(rows, greedy(rows, np.ones(count)), _STEPS_FIRST, deadline)
+    calls = itertools.count()
+
+    def complete(values: FloatArray) -> tuple[FloatArray, float]:
+        near = greedy(rows, values + 1e-3)
+        if next(calls) == 0:  # the first bound did not prove the start: worth a longer look
+            near = improved(rows, start, _STEPS_LATER, deadline)
+        return _counted(near)
+
+    search = Search(
+        model, np.zeros(count), np.ones(count), complete, best=_counted(start), grid=1.0, floor=1.0
+    )
+    found = search.run(deadline)
+    assert found.values is not None  # the start at least
+    sites = np.union1d(standing, columns[found.values > 0.5])
+    return sites, len(standing) + found.bound, found.status
 
 
-def greedy(rows: BoolArray) -> BoolArray:
-    """A cover by always taking the column of most uncovered rows, without what became needless."""
+def _counted(chosen: BoolArray) -> tuple[FloatArray, float]:
+    return chosen.astype(float), float(chosen.sum())
+
+
+def greedy(rows: BoolArray, liking: FloatArray) -> BoolArray:
+    """A cover by always taking the column of most uncovered rows times its liking, then without
+    what became needless."""
     chosen = np.zeros(rows.shape[1], bool)
     left = np.ones(len(rows), bool)
+    gain = rows.sum(axis=0).astype(float)
     while left.any():
-        column = int(np.argmax(rows[left].sum(axis=0)))
+        column = int(np.argmax(gain * liking))
         chosen[column] = True
-        left &= ~rows[:, column]
+        new = left & rows[:, column]
+        gain -= rows[new].sum(axis=0)
+        left &= ~new
     times = rows[:, chosen].sum(axis=1)
     for column in np.flatnonzero(chosen).tolist():
         if (times[rows[:, column]] > 1).all():
             chosen[column] = False
             times -= rows[:, column]
     return chosen
+
+
+def improved(
+    rows: BoolArray, chosen: BoolArray, steps_per_row: int, deadline: Deadline
+) -> BoolArray:
+    """A smaller cover by local search with weights on rows that are hard to cover.
+
+    A column is taken out of a cover; then one column is swapped for another until all is covered
+    again, the weight of what stays uncovered growing with every step (Gao, Weise and Li, 2015).
+
+    Parameters
+    ----------
+    rows : (demand, candidate).
+    chosen : a cover.
+    steps_per_row : swaps to try, for each row.
+    deadline : when to stop.
+    """
+    matrix = rows.astype(float)
+    best, current = chosen, chosen.copy()
+    weight = np.ones(len(rows))
+    times = rows[:, current].sum(axis=1)
+    moved = np.zeros(rows.shape[1])  # the step at which a column last came or went
+    luck = np.random.default_rng(0)  # of the search, not of the world: the same in every run
+    steps = steps_per_row * len(rows)
+    for step in range(1, steps + 1):
+        taking = True
+        while taking:  # from a cover one more than makes a gap, else one
+            taking = bool((times > 0).all())
+            inside = np.flatnonzero(current)
+            if len(inside) == 0 or deadline.left_s == 0:
+                return best
+            # of equal columns the one that has not moved for longest
+            loss = (weight * (times == 1)) @ matrix[:, inside] + 0.5 * moved[inside] / steps
+            loss[moved[inside] == step - 1] = np.inf  # what has just come in stays
+            column = int(inside[np.argmin(loss)])
+            current[column], moved[column] = False, step
+            times -= rows[:, column]
+            if (times > 0).all():
+                best = current.copy()
+        row = luck.choice(np.flatnonzero(times == 0))
+        able = np.flatnonzero(rows[row])
+        gain = (weight * (times == 0)) @ matrix[:, able] - 0.5 * moved[able] / steps
+        gain[moved[able] == step] = -1.0  # what has just gone out stays out
+        column = int(able[np.argmax(gain)])
+        current[column], moved[column] = True, step
+        times += rows[:, column]
+        if (times > 0).all():
+            best = current.copy()
+        weight[times == 0] += 1.0
+    return best
 
 
 def dominant(covers: BoolArray) -> tuple[BoolArray, IntArray]:

@@ -1,14 +1,12 @@
 """Linear and integer programs through HiGHS, with what they have proven and nothing more.
 
-:class:`Model` keeps its HiGHS instance, so that rows (cuts) added after a solve start from the
-last basis. HiGHS through ``highspy`` rather than ``scipy.optimize.milp``: rows can be added, a
-known solution handed over, and a solve cut short still tells its bound.
+:class:`Model` keeps its HiGHS instance, so that a solve after a change (rows added, bounds moved)
+starts from the last basis: that is why ``highspy`` and not ``scipy.optimize.milp``.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,7 +59,7 @@ class Solved:
     values : the best solution, None if none was found.
     bound : no solution costs less; infinite if there is none.
     status : what is proven.
-    reduced_cost : of each variable, where a linear program was solved.
+    reduced_cost : of each variable; of a program without whole ones.
     """
 
     values: FloatArray | None
@@ -71,26 +69,20 @@ class Solved:
 
 
 class Model:
-    """A program: least ``cost @ x`` with ``lower <= x <= upper`` and the rows that are added.
+    """A linear program: least ``cost @ x``, ``lower <= x <= upper``, and the rows that are added.
 
     Parameters
     ----------
     cost, lower, upper : of each variable.
-    integer : which variables are whole, for :meth:`solve`; :meth:`relax` passes that over.
     """
 
-    def __init__(
-        self, cost: FloatArray, lower: FloatArray, upper: FloatArray, integer: BoolArray
-    ) -> None:
+    def __init__(self, cost: FloatArray, lower: FloatArray, upper: FloatArray) -> None:
         import highspy
 
-        self._cost = cost
-        self._integer = integer
         self._highs = highs = highspy.Highs()  # type: ignore[no-untyped-call]
         highs.setOptionValue("output_flag", False)
         highs.setOptionValue("threads", 1)  # the same path on every machine
         highs.setOptionValue("mip_rel_gap", 0.0)  # the default stops at 1e-4 and says "optimal"
-        highs.setOptionValue("mip_abs_gap", 1e-9)
         program = highspy.HighsLp()
         program.num_col_ = len(cost)
         program.num_row_ = 0
@@ -99,7 +91,6 @@ class Model:
         program.col_upper_ = np.asarray(upper, float)
         program.a_matrix_.start_ = np.zeros(len(cost) + 1, np.int32)
         highs.passModel(program)
-        self._whole = False
 
     def add_rows(
         self, rows: csr_array, lower: FloatArray | float, upper: FloatArray | float
@@ -124,19 +115,15 @@ class Model:
             rows.data.astype(float),
         )
 
-    def bound_columns(self, columns: IntArray, lower: float, upper: float) -> None:
-        """Sets the bounds of some variables anew."""
-        count = len(columns)
-        if count:
-            self._highs.changeColsBounds(
-                count, columns.astype(np.int32), np.full(count, lower), np.full(count, upper)
-            )
+    def set_bounds(self, lower: FloatArray, upper: FloatArray) -> None:
+        """Sets the bounds of the first variables anew."""
+        columns = np.arange(len(lower), dtype=np.int32)
+        self._highs.changeColsBounds(len(lower), columns, lower, upper)
 
-    def relax(self, limit_s: float) -> Solved:
-        """Solves without wholeness; a solve cut short has proven nothing."""
+    def solve(self, limit_s: float) -> Solved:
+        """Solves it, from the last basis; a solve cut short has proven nothing."""
         import highspy
 
-        self._set_whole(False)
         status = self._run(limit_s)
         if status == highspy.HighsModelStatus.kOptimal:
             solution = self._highs.getSolution()
@@ -150,58 +137,54 @@ class Model:
             return Solved(None, np.inf, "infeasible")
         return Solved(None, -np.inf, "time limit")
 
-    def solve(self, limit_s: float, start: FloatArray | None = None) -> Solved:
-        """Solves with wholeness.
+    def probe(
+        self, column: int, down: tuple[float, float], up: tuple[float, float], steps: int
+    ) -> tuple[float, float]:
+        """What the cost rises to, about, when a variable takes either side of its range.
 
         Parameters
         ----------
-        limit_s : seconds it may take.
-        start : a solution that is known already.
+        column : the variable; its bounds are the lower one of ``down`` and the upper one of ``up``.
+        down, up : its bounds in either case.
+        steps : simplex iterations that each case may take.
         """
         import highspy
 
-        self._set_whole(True)
-        if start is not None:
-            known = highspy.HighsSolution()
-            known.col_value = np.asarray(start, float)
-            self._highs.setSolution(known)
+        basis = self._highs.getBasis()
+        costs = []
+        self._highs.setOptionValue("simplex_iteration_limit", steps)
+        for lower, upper in (down, up):
+            self._highs.changeColBounds(column, lower, upper)
+            infeasible = self._run(np.inf) == highspy.HighsModelStatus.kInfeasible
+            cost = self._highs.getInfo().objective_function_value
+            costs.append(np.inf if infeasible else float(cost))
+            self._highs.setBasis(basis)
+        self._highs.setOptionValue("simplex_iteration_limit", highspy.kHighsIInf)
+        self._highs.changeColBounds(column, down[0], up[1])
+        return costs[0], costs[1]
+
+    def solve_whole(self, limit_s: float) -> Solved:
+        """Solves it for whole numbers in every variable."""
+        import highspy
+
+        count = self._highs.getNumCol()
+        whole = np.full(count, int(highspy.HighsVarType.kInteger), np.uint8)
+        self._highs.changeColsIntegrality(count, np.arange(count, dtype=np.int32), whole)
         status = self._run(limit_s)
+        # costs and bounds are finite: it cannot be unbounded
         if status in (
             highspy.HighsModelStatus.kInfeasible,
-            highspy.HighsModelStatus.kUnboundedOrInfeasible,  # costs and bounds are finite here
+            highspy.HighsModelStatus.kUnboundedOrInfeasible,
         ):
             return Solved(None, np.inf, "infeasible")
         info = self._highs.getInfo()
         found = info.primal_solution_status == int(highspy.SolutionStatus.kSolutionStatusFeasible)
-        values = np.array(self._highs.getSolution().col_value) if found else None
-        if values is not None:
-            values[self._integer] = np.rint(values[self._integer])
-        proven = status in (
-            highspy.HighsModelStatus.kOptimal,
-            highspy.HighsModelStatus.kModelEmpty,
-        )
+        values = np.rint(self._highs.getSolution().col_value) if found else None
         bound = float(info.mip_dual_bound) if np.isfinite(info.mip_dual_bound) else -np.inf
+        proven = status == highspy.HighsModelStatus.kOptimal
         return Solved(values, bound, "optimal" if proven else "time limit")
-
-    def _set_whole(self, whole: bool) -> None:
-        import highspy
-
-        if whole != self._whole:
-            columns = np.flatnonzero(self._integer).astype(np.int32)
-            kind = highspy.HighsVarType.kInteger if whole else highspy.HighsVarType.kContinuous
-            self._highs.changeColsIntegrality(
-                len(columns), columns, np.full(len(columns), int(kind), np.uint8)
-            )
-            self._whole = whole
 
     def _run(self, limit_s: float) -> object:
         self._highs.setOptionValue("time_limit", limit_s)
         self._highs.run()
         return self._highs.getModelStatus()
-
-
-def binary_rows(sets: Sequence[IntArray], columns: int) -> csr_array:
-    """A matrix (sets, columns) with 1 where the set has the column."""
-    indptr = np.concatenate([[0], np.cumsum([len(one) for one in sets])])
-    indices = np.concatenate([*sets, np.zeros(0, np.int64)])
-    return csr_array((np.ones(len(indices)), indices, indptr), shape=(len(sets), columns))
