@@ -20,12 +20,13 @@ from twin.alarmcore.service.endpoint import (
     FULL,
     NO_TOKEN,
     RETRY_AFTER_S,
+    TOO_FAST,
     Endpoint,
     Refused,
     refused,
     too_large,
 )
-from twin.alarmcore.service.ingest import DatabaseAway, Full, Ingest, Push, parse
+from twin.alarmcore.service.ingest import DatabaseAway, Full, Ingest, Push, TooFast, parse
 from twin.alarmcore.service.tokens import Role
 from twin.alarmcore.store.database import DATABASE_AWAY
 
@@ -93,6 +94,8 @@ class App:
             return refusal.status, _encode(Answer(refusal.code, refusal.message))
         except Full:
             return FULL.status, _encode(Answer(FULL.code, FULL.message))
+        except TooFast:
+            return TOO_FAST.status, _encode(Answer(TOO_FAST.code, TOO_FAST.message))
         except DatabaseAway:
             return AWAY.status, _encode(Answer(AWAY.code, AWAY.message))
         except DATABASE_AWAY as error:  # who pushes could not be looked up

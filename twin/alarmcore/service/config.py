@@ -79,6 +79,12 @@ class CoreSettings(Settings):
     most_body_bytes: int = param(
         1_000_000, "largest body that is read", "assumption", least=1000, most=100_000_000
     )
+    most_events_per_s: int = param(
+        100_000,
+        "events that a worker takes of one vendor in a second, fires apart, which are always taken",
+        "assumption",
+        least=1,
+    )
     most_failed_logins: int = param(
         20, "wrong tokens or secrets of one address within a minute", "assumption", least=1
     )

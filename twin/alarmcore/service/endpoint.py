@@ -248,6 +248,9 @@ def too_large(most: int) -> Refused:
 
 AWAY = Refused(502, ReturnCode.SERVER_ERROR, "the database is away; nothing was taken, try again")
 FULL = Refused(502, ReturnCode.SERVER_ERROR, "too much waits; nothing was taken, try again later")
+TOO_FAST = Refused(
+    429, ReturnCode.WRONG_PARAMETER, "more events in a second than a vendor may push; come again"
+)
 FAILED = Refused(500, ReturnCode.SERVER_ERROR, "an error inside the server; it has been logged")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -60,6 +60,10 @@ _NO_FIRE = {kind.value for kind in EventType} - {EventType.FIRE.value}
 
 _parts = msgspec.json.Decoder(list[msgspec.Raw])
 _one = msgspec.json.Decoder(Event)
+
+
+class TooFast(Exception):
+    """A vendor pushes faster than it may."""
 
 
 class Full(Exception):
@@ -177,6 +181,8 @@ class Ingest:
         self._fires: deque[Push] = deque()
         self._others: deque[Push] = deque()
         self._wake = asyncio.Event()
+        self._second = 0
+        self._taken: Counter[int] = Counter()
 
     async def submit(self, push: Push) -> Received:
         """Waits until a push is on disk.
@@ -185,10 +191,13 @@ class Ingest:
         ------
         Full
             If too much waits already.
+        TooFast
+            If its vendor has pushed more than its share in this second, and it is no fire.
         DatabaseAway
             If the database cannot be written to; nothing of it is kept.
         """
         fire = any(item.fire for item in push.items)
+        self._count(push, fire)
         room = MOST_WAITING + (FIRE_RESERVE if fire else 0)
         if self.core.metrics.waiting + len(push.items) > room:
             self.core.metrics.refused += 1
@@ -197,6 +206,16 @@ class Ingest:
         (self._fires if fire else self._others).append(push)
         self._wake.set()
         return await push.done
+
+    def _count(self, push: Push, fire: bool) -> None:
+        """Holds a vendor to its rate."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second = second
+            self._taken.clear()
+        self._taken[push.vendor] += len(push.items)
+        if self._taken[push.vendor] > self.core.settings.most_events_per_s and not fire:
+            raise TooFast
 
     async def run(self) -> None:
         """Commits batches until it is cancelled."""

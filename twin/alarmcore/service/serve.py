@@ -312,6 +312,7 @@ async def run_worker(serving: Serving, url: str) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             date_header=False,
             ssl_certfile=cert,
             ssl_keyfile=key,
