@@ -41,12 +41,13 @@ class Siege:
     ----------
     data : the core's data folder, new.
     seed : of all choices.
+    database : URL; "": the embedded one.
     """
 
-    def __init__(self, data: Path, seed: int) -> None:
+    def __init__(self, data: Path, seed: int, database: str = "") -> None:
         self.luck = random.Random(seed)
         self.seed = seed
-        self.core = ServedCore(data)
+        self.core = ServedCore(data, database=database)
         self.core.start()
         self.core.ready()
         self.vendor = self.core.add_vendor(VENDOR)
@@ -197,8 +198,9 @@ class Siege:
                 is_open = [line["id"] for line in client.pages("/core/alarm?open=true", "alarms")]
                 looked = {alarm: self.messages[alarm] for alarm in is_open}
             aftermath = look(
-                client, looked, self.fleet, now, GRACE_S, self.down, delivered=delivered
-            )
+                client, looked, self.fleet, now, GRACE_S * self.core.speed, self.down,
+                delivered=delivered,
+            )  # fmt: skip
             said = "\n".join(aftermath.problems[:10])
             assert not aftermath.problems, f"seed {self.seed}, round {self.rounds}: {said}"
             for (alarm, word), times in self.words.items() if whole else ():

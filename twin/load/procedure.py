@@ -7,6 +7,7 @@ message for each channel, and one receipt in the record.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +16,11 @@ from twin.load.siege import Client, Fleet
 
 RESPOND_S, VERIFY_S = 5.0, 60.0
 """The deadlines of 6.1."""
+
+_DEADLINES = (("respond", RESPOND_S, "responded"), ("verify", VERIFY_S, "verified"))
+"""Name, length, and the row of the record that meets it."""
+
+_LOOKS = 5
 
 _ROUNDING_S = 1e-3
 """Times of the record are rounded to the microsecond."""
@@ -74,32 +80,47 @@ def look(
     delivered : every notification must have its receipt by now.
     """
     problems: list[str] = []
-    missed = due_while_down = 0
+    missed = is_open = due_while_down = 0
     up = max((b for _, b in down), default=0.0)
-    open_deadlines = {
-        (line["alarm"], line["name"]): line["at"]
-        for line in client.get("/core/deadline?limit=1000")["deadlines"]
-    }
     for alarm, count in messages.items():
-        told = client.get(f"/core/alarm/{alarm}")
-        rows = told["record"]
-        received = sum(row["kind"] == "fire_alarm" for row in rows)
-        if received != count:
-            problems.append(f"alarm {alarm}: {received} messages in its record, {count} read back")
-        for name, seconds, answer in (
-            ("respond", RESPOND_S, "responded"),
-            ("verify", VERIFY_S, "verified"),
-        ):
-            for start, answered, misses, last in _rounds(rows, name, answer):
-                due = start + seconds
+        for left in reversed(range(_LOOKS)):
+            told = client.get(f"/core/alarm/{alarm}")
+            found = _of_alarm(told, count, fleet, now, up, grace_s, delivered)
+            if not found or not left:
+                break
+            # A deadline may have been recorded while the record was being read.
+            time.sleep(0.05)
+        problems += [f"alarm {alarm}: {problem}" for problem in found]
+        is_open += len(told["deadlines"])
+        for name, seconds, answer in _DEADLINES:
+            for start, _, misses, _ in _rounds(told["record"], name, answer):
                 missed += len(misses)
-                due_while_down += sum(a <= due <= b for a, b in down) if misses else 0
-                is_open = last and (alarm, name) in open_deadlines
-                fault = _fault(due, answered, misses, is_open, now, up, grace_s)
-                if fault:
-                    problems.append(f"alarm {alarm}: deadline {name}: {fault}")
-        problems += _notifications(alarm, told, fleet, delivered)
-    return Aftermath(tuple(problems), len(messages), missed, len(open_deadlines), due_while_down)
+                due_while_down += any(a <= start + seconds <= b for a, b in down if misses)
+    return Aftermath(tuple(problems), len(messages), missed, is_open, due_while_down)
+
+
+def _of_alarm(
+    told: Mapping[str, Any],
+    count: int,
+    fleet: Fleet,
+    now: float,
+    up: float,
+    grace_s: float,
+    delivered: bool,
+) -> list[str]:
+    problems = []
+    rows = told["record"]
+    received = sum(row["kind"] == "fire_alarm" for row in rows)
+    if received != count:
+        problems.append(f"{received} messages in its record, {count} read back")
+    names = {line["name"] for line in told["deadlines"]}
+    for name, seconds, answer in _DEADLINES:
+        for start, answered, misses, last in _rounds(rows, name, answer):
+            due, is_open = start + seconds, last and name in names
+            fault = _fault(due, answered, misses, is_open, now, up, grace_s)
+            if fault:
+                problems.append(f"deadline {name}: {fault}")
+    return problems + _notifications(told, fleet, delivered)
 
 
 def _rounds(
@@ -142,7 +163,7 @@ def _fault(
     return ""
 
 
-def _notifications(alarm: str, told: Mapping[str, Any], fleet: Fleet, delivered: bool) -> list[str]:
+def _notifications(told: Mapping[str, Any], fleet: Fleet, delivered: bool) -> list[str]:
     venue = told["alarm"]["venue"]
     if venue.startswith("?"):
         return []
@@ -156,17 +177,17 @@ def _notifications(alarm: str, told: Mapping[str, Any], fleet: Fleet, delivered:
     problems: list[str] = []
     if ways.keys() != wanted or max(ways.values(), default=1) > 1:
         problems.append(
-            f"alarm {alarm}: {len(wanted)} notifications are due once each, "
+            f"{len(wanted)} notifications are due once each, "
             f"{sum(ways.values())} of {len(ways)} kinds are in the outbox"
         )
     receipts = Counter(row["subject"] for row in told["record"] if row["kind"] == "notified")
     if any(times > 1 for times in receipts.values()):
-        problems.append(f"alarm {alarm}: somebody is recorded as notified twice")
+        problems.append("somebody is recorded as notified twice")
     if delivered:
         waiting = sum(line["state"] != "received" for line in lines)
         if waiting or len(receipts) != fleet.people:
             problems.append(
-                f"alarm {alarm}: {waiting} notifications without receipt, "
+                f"{waiting} notifications without receipt, "
                 f"{len(receipts)} of {fleet.people} people recorded as notified"
             )
     return problems

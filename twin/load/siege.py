@@ -126,12 +126,20 @@ class ServedCore:
     tls : HTTPS.
     workers : processes that serve.
     speed : of its clock.
+    database : URL of a PostgreSQL of its own; "": the embedded one.
     """
 
     def __init__(
-        self, data: Path, *, tls: bool = False, workers: int = 1, speed: float = 1.0
+        self,
+        data: Path,
+        *,
+        tls: bool = False,
+        workers: int = 1,
+        speed: float = 1.0,
+        database: str = "",
     ) -> None:
         self.data, self.tls, self.workers, self.speed = data, tls, workers, speed
+        self._database = ["--database", database] if database else []
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._log = data.parent / f"{data.name}.log"
@@ -143,6 +151,7 @@ class ServedCore:
         command = [
             sys.executable, "-m", "twin.cli", "core", "serve", "--data", str(self.data),
             "--port", str(self.port), "--workers", str(self.workers), "--speed", repr(self.speed),
+            *self._database,
         ]  # fmt: skip
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -182,7 +191,8 @@ class ServedCore:
 
     def worker_pids(self) -> list[int]:
         """The processes that serve."""
-        return children(self.pid)
+        # PostgreSQL's first process may be a child of the same process.
+        return [pid for pid in children(self.pid) if "alarmcore.service.worker" in command_of(pid)]
 
     def kill(self) -> None:
         """SIGKILL to the service, all its processes at once; PostgreSQL goes on alone."""
@@ -260,6 +270,7 @@ class ServedCore:
 
     def _command(self, *words: str) -> list[str]:
         command = [sys.executable, "-m", "twin.cli", "core", *words, "--data", str(self.data)]
+        command += self._database
         told = subprocess.run(command, capture_output=True, text=True, check=False)
         if told.returncode:
             raise SiegeError(f"twin core {' '.join(words)}: {told.stderr.strip()}")

@@ -172,9 +172,10 @@ class Batch:
         alarm: int = 0,
         value: float = nan,
         text: str = "",
+        at: float | None = None,
     ) -> None:
-        """A row of the event log, view platform, now."""
-        time_us = round(self.now * MICROSECONDS)
+        """A row of the event log, view platform; ``at``: now."""
+        time_us = round((self.now if at is None else at) * MICROSECONDS)
         worth = None if isnan(value) else value
         self._log.append((time_us, self.center, subject, kind, message, alarm, worth, text))
 
@@ -212,7 +213,9 @@ class Batch:
             if type(decision) is Record:
                 kind, subject, alarm, message, value, text = decision
                 who = self.center if subject == CENTER else subject
-                self.row(kind, who, message=message, alarm=alarm, value=value, text=text)
+                # At the step's time: another transaction, which began later, may have had the
+                # venue first, and the log must tell what came after what.
+                self.row(kind, who, message=message, alarm=alarm, value=value, text=text, at=now)
             elif type(decision) is SetDeadline:
                 self._deadlines[decision.alarm, decision.name] = (venue, decision.at)
             elif type(decision) is CancelDeadline:
