@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from twin.siting.covering import fewest
+from twin.siting.median import least_cost, total_cost
 from twin.siting.solve import (
     TOLERANCE,
     BoolArray,
@@ -134,7 +135,20 @@ def best_coverage(
     seconds : (demand, candidate), for who serves whom.
     standing, time_limit_s : see the module.
     """
-    raise NotImplementedError
+    deadline = Deadline(time_limit_s)
+    covers, seconds, weights, forced = _checked(covers, seconds, weight, standing)
+    _check_count(k, forced, covers.shape[1])
+    able = covers.any(axis=1)
+    # demand of the same candidates is one
+    sets, one = np.unique(covers[able], axis=0, return_inverse=True)
+    together = np.bincount(one, weights[able], minlength=len(sets))
+    sites, left_out, status = least_cost(
+        np.where(sets, 0.0, together[:, None]), k, forced, deadline
+    )
+    covered = float(weights[covers[:, sites].any(axis=1)].sum())
+    bound = float(weights[able].sum()) - left_out
+    share = _nearest_share(covers, seconds, sites)
+    return _choice(sites, share, np.flatnonzero(~able), covered, bound, status, deadline)
 
 
 def least_mean_time(
@@ -157,7 +171,19 @@ def least_mean_time(
     k : number of sites, standing ones included.
     standing, time_limit_s : see the module.
     """
-    raise NotImplementedError
+    deadline = Deadline(time_limit_s)
+    reached = np.isfinite(np.asarray(seconds, float))
+    reached, seconds, weights, forced = _checked(reached, seconds, weight, standing)
+    assert seconds is not None
+    _check_count(k, forced, reached.shape[1])
+    able = reached.any(axis=1)
+    uncovered = np.flatnonzero(~able)
+    heavy = float(weights[able].sum()) or 1.0
+    cost = np.where(reached[able], seconds[able] * weights[able, None], np.inf)
+    sites, bound, status = least_cost(cost, k, forced, deadline)
+    share = _nearest_share(reached, seconds, sites)
+    mean = total_cost(cost, sites) / heavy
+    return _choice(sites, share, uncovered, mean, bound / heavy, status, deadline)
 
 
 def least_worst_time(
@@ -310,6 +336,14 @@ def _checked(
     if len(forced) and not 0 <= forced[0] <= forced[-1] < covers.shape[1]:
         raise ValueError(f"standing = {list(standing)}: candidates are 0 to {covers.shape[1] - 1}")
     return covers, seconds, weights, forced
+
+
+def _check_count(k: int, forced: IntArray, candidates: int) -> None:
+    if not max(1, len(forced)) <= k <= candidates:
+        raise ValueError(
+            f"k = {k}: {max(1, len(forced))} to {candidates} sites can be chosen "
+            f"({len(forced)} stand already, of {candidates} candidates)"
+        )
 
 
 def _nearest_share(covers: BoolArray, seconds: FloatArray | None, sites: IntArray) -> csr_array:
