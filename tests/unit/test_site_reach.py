@@ -24,7 +24,7 @@ from twin.siting.services import (
     water_metres,
 )
 from twin.siting.settings import SitingSettings
-from twin.siting.times import covers_of, decisive_rows, reach_matrix, worst_hour_times
+from twin.siting.times import covers_of, decisive_rows, node_times, reach_matrix
 
 ORIGIN = (119.6, 32.0)
 
@@ -60,6 +60,19 @@ PLAIN = RoadSettings.model_validate(
 )
 
 
+def reached(
+    travel: TravelTimes,
+    node: int,
+    xy: tuple[float, float],
+    turnout_s: float,
+    limit_s: float,
+    radius_m: float,
+    hour: int | None = None,
+) -> shapely.MultiLineString:
+    times = travel.seconds([node], hour)[0]
+    return reached_roads(travel, times, node, xy, turnout_s, limit_s, radius_m, [hour])
+
+
 @pytest.fixture(scope="module")
 def township() -> RoadNetwork:
     return load_roads(RoadSettings())
@@ -70,11 +83,11 @@ def test_roads_are_cut_where_the_time_is_over() -> None:
     network = cross()
     travel = TravelTimes(network, PLAIN)
     middle = int(network.nearest(0, 0)[0])
-    roads = reached_roads(travel, middle, (0.0, 0.0), 60.0, 332.0, 8000.0)
+    roads = reached(travel, middle, (0.0, 0.0), 60.0, 332.0, 8000.0)
     assert roads.length == pytest.approx(4 * 2640.0, rel=1e-3)
-    inside = reached_roads(travel, middle, (0.0, 0.0), 60.0, 332.0, 1500.0)
+    inside = reached(travel, middle, (0.0, 0.0), 60.0, 332.0, 1500.0)
     assert inside.length == pytest.approx(4 * 1500.0, rel=1e-3)
-    whole = reached_roads(travel, middle, (0.0, 0.0), 60.0, 10_000.0, 8000.0)
+    whole = reached(travel, middle, (0.0, 0.0), 60.0, 10_000.0, 8000.0)
     assert whole.length == pytest.approx(4 * 4000.0, rel=1e-3)
 
 
@@ -83,9 +96,7 @@ def test_the_area_is_what_lies_beside_the_roads() -> None:
     network = cross()
     travel = TravelTimes(network, PLAIN)
     middle = int(network.nearest(0, 0)[0])
-    area = reached_area(
-        reached_roads(travel, middle, (0.0, 0.0), 60.0, 332.0, 8000.0), verge_m=50.0
-    )
+    area = reached_area(reached(travel, middle, (0.0, 0.0), 60.0, 332.0, 8000.0), verge_m=50.0)
     strips = 4 * 2640.0 * 100.0 + 4 * np.pi / 2 * 50.0**2 - 4 * 50.0**2
     assert area.area == pytest.approx(strips, rel=0.01)
     assert area.convex_hull.area > 10 * area.area
@@ -95,7 +106,7 @@ def test_a_hull_claims_more_than_the_roads_reach(township: RoadNetwork) -> None:
     travel = TravelTimes(township, RoadSettings())
     site = township.middle
     xy = (float(township.x[site]), float(township.y[site]))
-    area = reached_area(reached_roads(travel, site, xy, 90.0, 600.0, 8000.0, 17), 50.0)
+    area = reached_area(reached(travel, site, xy, 90.0, 600.0, 8000.0, 17), 50.0)
     assert area.convex_hull.area > 2 * area.area
 
 
@@ -104,7 +115,7 @@ def test_what_is_reached_is_what_the_times_say(township: RoadNetwork) -> None:
     travel = TravelTimes(township, RoadSettings())
     site = township.middle
     xy = (float(township.x[site]), float(township.y[site]))
-    area = reached_area(reached_roads(travel, site, xy, 90.0, 600.0, 3000.0, 17), 50.0)
+    area = reached_area(reached(travel, site, xy, 90.0, 600.0, 3000.0, 17), 50.0)
     times = 90.0 + travel.seconds([site], 17)[0]
     near = np.hypot(township.x - xy[0], township.y - xy[1])
     shapely.prepare(area)
@@ -113,24 +124,24 @@ def test_what_is_reached_is_what_the_times_say(township: RoadNetwork) -> None:
     assert held[within].all()
     assert near[held].max() < 3060.0
     driving, _ = travel.edge_seconds(17)
-    reached: dict[tuple[int, int], float] = {}
+    expected: dict[tuple[int, int], float] = {}
     for edge in np.flatnonzero(~township.contraflow).tolist():
         a, b = int(township.start[edge]), int(township.end[edge])
         start = times[a] + (8.0 if a == site else 0.0)
         share = min(1.0, max(0.0, (600.0 - start) / driving[edge]))
         ends = (min(a, b), max(a, b))
-        reached[ends] = min(
-            float(township.length[edge]), reached.get(ends, 0.0) + share * township.length[edge]
+        expected[ends] = min(
+            float(township.length[edge]), expected.get(ends, 0.0) + share * township.length[edge]
         )
-    roads = reached_roads(travel, site, xy, 90.0, 600.0, 50_000.0, 17)
-    assert shapely.union_all(roads).length == pytest.approx(sum(reached.values()), rel=1e-3)
+    roads = reached(travel, site, xy, 90.0, 600.0, 50_000.0, 17)
+    assert shapely.union_all(roads).length == pytest.approx(sum(expected.values()), rel=1e-3)
 
 
 def test_times_in_the_slowest_hour(township: RoadNetwork) -> None:
     travel = TravelTimes(township, RoadSettings())
     sources = [5, 900, 5]
     slowest = np.max([travel.seconds(sources, hour) for hour in range(168)], axis=0)
-    assert worst_hour_times(travel, sources) == pytest.approx(slowest, rel=1e-6)
+    assert node_times(travel, sources, travel.slowest_hours()) == pytest.approx(slowest, rel=1e-6)
 
 
 def test_patterns_that_do_not_dominate_are_all_looked_at() -> None:
@@ -145,7 +156,7 @@ def test_patterns_that_do_not_dominate_are_all_looked_at() -> None:
     travel = TravelTimes(load_roads(given_jams), given_jams)
     assert travel.slowest_hours() == [7, 17]
     slowest = np.max([travel.seconds([3], hour) for hour in range(168)], axis=0)
-    assert worst_hour_times(travel, [3]) == pytest.approx(slowest, rel=1e-6)
+    assert node_times(travel, [3], travel.slowest_hours()) == pytest.approx(slowest, rel=1e-6)
 
 
 def test_the_matrix_is_the_rule(township: RoadNetwork) -> None:
@@ -154,7 +165,7 @@ def test_the_matrix_is_the_rule(township: RoadNetwork) -> None:
     demand = np.arange(0, len(township), 50)
     sites = (township.x[nodes] + 5.0, township.y[nodes])
     places = (demand, township.x[demand], township.y[demand] + 7.0)
-    times = worst_hour_times(travel, nodes)
+    times = node_times(travel, nodes, travel.slowest_hours())
     matrix = reach_matrix(times, sites, places, 90.0, 900.0, 8000.0)
     for j, node in enumerate(nodes.tolist()):
         slowest = np.max([travel.seconds([node], hour)[0] for hour in range(168)], axis=0)

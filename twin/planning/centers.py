@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING, Literal
 
@@ -16,9 +17,9 @@ from twin.roads.network import RoadNetwork
 from twin.roads.travel import TravelTimes
 from twin.siting.candidates import Candidates
 from twin.siting.reached import nearest_within, partition, reached_area, reached_roads
-from twin.siting.rules import EdgePoints, HazardCheck, Reach, edge_points, hazard_checks, reach
+from twin.siting.rules import EdgePoints, HazardCheck, Reach, edge_points, hazard_checks
 from twin.siting.settings import SitingSettings
-from twin.siting.times import ROUNDING_S, worst_hour_times
+from twin.siting.times import ROUNDING_S
 from twin.standard import SHIFT_MIN
 from twin.terms import Role
 
@@ -122,10 +123,18 @@ def base_shift(template: CenterSettings) -> int:
 
 def place_name(network: RoadNetwork, x: float, y: float) -> str:
     """The nearest named town or village; "" where the map names none."""
+    names, east, north = _named(network)
+    return names[int(np.hypot(east - x, north - y).argmin())] if names else ""
+
+
+@lru_cache(maxsize=4)
+def _named(
+    network: RoadNetwork,
+) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
+    """Names of towns and villages, and where they lie; looked up once for many places."""
     named = [place for place in network.features_of("village", "town") if place.name]
-    if not named:
-        return ""
-    return min(named, key=lambda place: float(np.hypot(place.x - x, place.y - y))).name
+    east, north = (np.array([getattr(p, axis) for p in named], float) for axis in "xy")
+    return [place.name for place in named], east, north
 
 
 def centers_of(
@@ -138,6 +147,8 @@ def centers_of(
     demand: Demand,
     served: csr_array,
     seconds: NDArray[np.float32],
+    slowest: NDArray[np.float32],
+    free: NDArray[np.float32],
     by_demand: bool,
 ) -> list[CenterPlan]:
     """The chosen centers with their areas.
@@ -149,11 +160,12 @@ def centers_of(
     candidates, sites : the sites, and which of them were chosen.
     demand, served : (venues, sites) points of each venue that each chosen site serves.
     seconds : (demand, sites) turnout and travel in the worst hour.
+    slowest, free : (sites, nodes) travel in the worst hour and in free flow.
     by_demand : the roads around a venue belong to the venue's center even if another is faster.
     """
     turnout = template.response.turnout
     of_node = _sites_of_nodes(
-        network, travel, settings, turnout, candidates, sites, demand, served, by_demand
+        network, settings, turnout + slowest, candidates, sites, demand, served, by_demand
     )
     main = np.asarray(served.argmax(axis=1)).ravel().astype(np.int64)
     places = slice(0, demand.venues)
@@ -164,7 +176,7 @@ def centers_of(
         np.append(of_node, main),
         len(sites),
     )
-    hour = travel.slowest_hours()[0]
+    hours = travel.slowest_hours()
     by_site = served.tocsc()
     centers = []
     for k, site in enumerate(sites.tolist()):
@@ -180,10 +192,18 @@ def centers_of(
         if not areas[k].is_empty:
             edge = _edge(network, areas[k])
         if edge is not None:
-            measured = reach(network, travel, node, (x, y), edge, turnout)
+            hour = hours[0] if len(hours) == 1 else travel.worst_hour(node, edge.node)[0]
+            measured = Reach(
+                free_flow_s=turnout + free[k, edge.node].astype(float),
+                worst_hour_s=turnout + slowest[k, edge.node].astype(float),
+                worst_hour=hour,
+                straight_m=np.hypot(edge.x - x, edge.y - y),
+                road_m=travel.metres([node])[0][edge.node],
+            )
         roads = reached_roads(
-            travel, node, (x, y), turnout, settings.travel_limit, settings.radius, hour
-        )
+            travel, slowest[k], node, (x, y), turnout, settings.travel_limit, settings.radius,
+            hours,
+        )  # fmt: skip
         times = seconds[venues, k]
         lon, lat = network.unproject(x, y)
         checks = hazard_checks(network.features, (x, y), template.site_radius)
@@ -243,19 +263,17 @@ def _binding(
 
 def _sites_of_nodes(
     network: RoadNetwork,
-    travel: TravelTimes,
     settings: SitingSettings,
-    turnout_s: float,
+    seconds: NDArray[np.float32],
     candidates: Candidates,
     sites: NDArray[np.int64],
     demand: Demand,
     served: csr_array,
     by_demand: bool,
 ) -> NDArray[np.int64]:
-    """The chosen site that each road node belongs to."""
+    """The chosen site that each road node belongs to; ``seconds`` are (sites, nodes)."""
     from scipy.spatial import cKDTree
 
-    seconds = turnout_s + worst_hour_times(travel, candidates.node[sites])
     metres = np.empty_like(seconds)
     for k, site in enumerate(sites.tolist()):
         metres[k] = np.hypot(network.x - candidates.x[site], network.y - candidates.y[site])

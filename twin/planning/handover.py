@@ -44,9 +44,7 @@ def write_scenarios(folder: Path, plan: SitePlan) -> list[str]:
         if center.points == 0:
             continue
         _write_venues(folder / f"{_file(number)}-venues.csv", plan, number)
-        own = _scenario(plan, {center.name: (number, center)})
-        own = own.changed(**{"venues.file": f"{_file(number)}-venues.csv"})
-        own = own.changed(**{"venues.coordinates": "wgs84"})
+        own = _scenario(plan, {center.name: (number, center)}, f"{_file(number)}-venues.csv")
         file = f"{_file(number)}.toml"
         (folder / file).write_text(_head(center) + own.toml(), encoding="utf-8")
         files.append(file)
@@ -66,8 +64,16 @@ def _head(center: CenterPlan) -> str:
     )
 
 
-def _scenario(plan: SitePlan, centers: dict[str, tuple[int, CenterPlan]]) -> Scenario:
-    """The district's scenario with these centers instead of its own, and without the planning."""
+def _scenario(
+    plan: SitePlan, centers: dict[str, tuple[int, CenterPlan]], venues: str | None = None
+) -> Scenario:
+    """The district's scenario with these centers instead of its own, and without the planning.
+
+    Parameters
+    ----------
+    plan, centers : what was planned, and which centers with their numbers.
+    venues : their file of venues; those of the district if absent.
+    """
     scenario = plan.scenario
     template = plan.template.model_dump(mode="json", exclude_none=True)
     tables: dict[str, Any] = {}
@@ -90,6 +96,8 @@ def _scenario(plan: SitePlan, centers: dict[str, tuple[int, CenterPlan]]) -> Sce
     data = scenario.model_dump(mode="json", exclude_none=True)
     data.pop("siting", None)
     data |= {"centers": tables, "name": named, "purpose": purpose}
+    if venues is not None:
+        data["venues"] |= {"file": venues, "coordinates": "wgs84"}
     return Scenario.model_validate(data)
 
 

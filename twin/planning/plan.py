@@ -33,8 +33,8 @@ from twin.siting.times import (
     Matrix,
     covers_of,
     decisive_rows,
+    node_times,
     reach_matrix,
-    worst_hour_times,
 )
 from twin.streams import Streams
 from twin.venues.build import Fleet, Venues, build_venues
@@ -197,7 +197,7 @@ def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan
         )
     hydrants = find_hydrants(settings, network, limit)
     steps.done("candidates", 0.15, "travel times")
-    times = worst_hour_times(travel, candidates.node)
+    times = node_times(travel, candidates.node, travel.slowest_hours())
     sites_at = (candidates.x, candidates.y)
     rule = (template.response.turnout, settings.travel_limit, settings.radius)
     if settings.edge:
@@ -211,9 +211,10 @@ def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan
     steps.done("choice", 0.6, "areas")
     by_demand = settings.objective in ("capacitated", "cheapest")
     served = _served(choice if by_demand else None, sites, demand, matrix)
+    free = node_times(travel, candidates.node[sites], [None])
     centers = centers_of(
         network, travel, settings, template, candidates, sites, demand, served,
-        matrix.seconds[:, sites], by_demand,
+        matrix.seconds[:, sites], times[sites], free, by_demand,
     )  # fmt: skip
     steps.done("areas", 0.75, "trade-off")
     front = _front(settings, demand, matrix, candidates, len(sites))
@@ -236,7 +237,7 @@ def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan
         metres=matrix.metres[:, sites],
         uncovered=_uncovered(travel, settings, demand, candidates, matrix, reached),
         covered_points=int(demand.points[reached].sum()),
-        covered_free_flow=_in_free_flow(travel, settings, template, demand, candidates, sites),
+        covered_free_flow=_in_free_flow(settings, template, demand, free, matrix.metres[:, sites]),
         front=front,
         price=sum(settings.price_center + settings.price_person * c.duty for c in centers),
         brigades=brigade_advice(settings, network, travel, template.helpers.brigade_turnout),
@@ -423,20 +424,16 @@ def _uncovered(
 
 
 def _in_free_flow(
-    travel: TravelTimes,
     settings: SitingSettings,
     template: CenterSettings,
     demand: Demand,
-    candidates: Candidates,
-    sites: NDArray[np.int64],
+    free: NDArray[np.float32],
+    metres: NDArray[np.float32],
 ) -> int:
     """Points that the chosen sites reach within both limits in free flow."""
-    seconds = template.response.turnout + travel.seconds(candidates.node[sites])[:, demand.node]
-    metres = np.hypot(
-        demand.x - candidates.x[sites][:, None], demand.y - candidates.y[sites][:, None]
-    )
-    within = ((seconds <= settings.travel_limit) & (metres <= settings.radius)).any(axis=0)
-    return int(demand.points[within].sum())
+    within = template.response.turnout + free[:, demand.node].T <= settings.travel_limit
+    within &= metres <= settings.radius
+    return int(demand.points[within.any(axis=1)].sum())
 
 
 def _front(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,8 +12,8 @@ from twin.report.figures import INK, LIMIT, Pen
 from twin.report.site_texts import tell
 
 if TYPE_CHECKING:
+    from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
-    from matplotlib.patches import PathPatch
     from shapely import MultiPolygon, Polygon
 
 COLOURS = (
@@ -44,7 +44,7 @@ def draw_plan(plan: SitePlan, pen: Pen) -> Figure:
     size = 9.0 if demand.venues < 3000 else 3.0
     for number, center in enumerate(plan.centers):
         tint = colour(number)
-        ax.add_patch(_patch(center.reached, color=tint, alpha=0.16, lw=0, zorder=2))
+        ax.add_collection(_shading(center.reached, tint), autolim=False)
         for ring in rings(center.area):
             ax.plot(*ring.T, color=tint, lw=1.2, zorder=3)
         mine = np.flatnonzero(main == number)
@@ -83,16 +83,18 @@ def draw_plan(plan: SitePlan, pen: Pen) -> Figure:
     return figure
 
 
-def _patch(area: Polygon | MultiPolygon, **style: Any) -> PathPatch:
+def _shading(area: Polygon | MultiPolygon, tint: str) -> PathCollection:
     """An area with its holes as a filled shape."""
-    from matplotlib.patches import PathPatch
+    from matplotlib.collections import PathCollection
     from matplotlib.path import Path
 
-    found = []
-    for part in getattr(area, "geoms", [area]):
-        for ring in (part.exterior, *part.interiors):
-            found.append(Path(np.asarray(ring.coords), closed=True))
-    return PathPatch(Path.make_compound_path(*found), **style)
+    found = [
+        Path(np.asarray(ring.coords), closed=True)
+        for part in getattr(area, "geoms", [area])
+        for ring in (part.exterior, *part.interiors)
+    ]
+    whole = Path.make_compound_path(*found)
+    return PathCollection([whole], facecolors=[tint], alpha=0.16, linewidths=0, zorder=2)
 
 
 def draw_front(plan: SitePlan, pen: Pen) -> Figure | None:

@@ -7,6 +7,7 @@ would claim the fields between the roads as well, about three times as much.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,29 +24,31 @@ Floats = NDArray[np.float64]
 
 def reached_roads(
     travel: TravelTimes,
+    travel_s: ArrayLike,
     site_node: int,
     site_xy: tuple[float, float],
     turnout_s: float,
     limit_s: float,
     radius_m: float,
-    hour: int | None = None,
+    hours: Sequence[int | None],
 ) -> MultiLineString:
     """The road pieces that an ordinary vehicle reaches within the time and the radius.
 
     Parameters
     ----------
-    travel : times by road.
+    travel : what an edge takes.
+    travel_s : (nodes,) from the site to every node, the slowest of the hours.
     site_node, site_xy : the center's road node, and its place in metres.
     turnout_s, limit_s, radius_m : of 5.1.1.
-    hour : hour of the week; None is free flow.
+    hours : hours of the week that ``travel_s`` is of; None is free flow.
     """
     import shapely
 
     network = travel.network
-    at = turnout_s + travel.seconds([site_node], hour)[0]
+    at = turnout_s + np.asarray(travel_s, float)
     # whoever drives loses the time of starting and stopping, also on the first road
     at[site_node] += travel.settings.start_stop
-    driving, _ = travel.edge_seconds(hour)
+    driving = np.max([travel.edge_seconds(hour)[0] for hour in hours], axis=0)
     use = ~network.contraflow & (at[network.start] < limit_s)
     start, end = network.start[use], network.end[use]
     share = np.minimum(1.0, (limit_s - at[start]) / driving[use])
@@ -125,7 +128,7 @@ def partition(
     _, nearest = cKDTree(places).query(inside)
     owner = of_site[nearest]
     return [
-        _polygons(shapely.union_all([f for f, o in zip(faces, owner, strict=True) if o == site]))
+        _polygons(shapely.union_all([faces[k] for k in np.flatnonzero(owner == site)]))
         for site in range(sites)
     ]
 

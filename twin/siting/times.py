@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,13 +40,15 @@ class Matrix:
     covers: NDArray[np.bool_]
 
 
-def worst_hour_times(travel: TravelTimes, sources: ArrayLike) -> Times:
-    """Travel times from each source to every node in the slowest hour, (sources, nodes), s.
+def node_times(travel: TravelTimes, sources: ArrayLike, hours: Sequence[int | None]) -> Times:
+    """Travel times from each source to every node, the slowest of the hours, (sources, nodes), s.
 
     Parameters
     ----------
     travel : times by road.
     sources : node indices; equal ones are worked out once.
+    hours : hours of the week, as :meth:`~twin.roads.travel.TravelTimes.slowest_hours` gives them
+        for the worst hour of each pair; None is free flow.
     """
     nodes, which = np.unique(np.asarray(sources, int), return_inverse=True)
     times = np.empty((len(nodes), len(travel.network)), np.float32)
@@ -53,7 +56,7 @@ def worst_hour_times(travel: TravelTimes, sources: ArrayLike) -> Times:
     for first in range(0, len(nodes), step):
         part = slice(first, first + step)
         slowest = np.zeros((len(nodes[part]), len(travel.network)))
-        for hour in travel.slowest_hours():
+        for hour in hours:
             np.maximum(slowest, travel.seconds(nodes[part], hour), out=slowest)
         times[part] = slowest
     different = len(nodes) == len(which) and bool((np.diff(which) > 0).all())
@@ -72,7 +75,7 @@ def reach_matrix(
 
     Parameters
     ----------
-    times : of :func:`worst_hour_times` from the sites.
+    times : of :func:`node_times` from the sites.
     sites : x and y of each, metres.
     demand : node, x and y of each.
     turnout_s, limit_s, radius_m : of 5.1.1.
