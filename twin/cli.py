@@ -170,6 +170,38 @@ def _parser() -> argparse.ArgumentParser:
     )
     site.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the output")
 
+    size = commands.add_parser(
+        "size",
+        help="size a center: people, vans, spares, heartbeat",
+        description="Looks for the smallest staffing, vans, spares and heartbeat that meet the "
+        "targets, by simulated years, and for the points at which two people on each shift stop "
+        "being enough; the table [size] of the scenario says what is tried and asked.",
+    )
+    size.set_defaults(command=_size)
+    size.add_argument("scenario", help="a scenario file, or the name of a shipped one (township)")
+    size.add_argument("--seed", type=_whole(0), metavar="N", help="seed of the first year")
+    size.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any setting, such as size.people=6 or size.curve=[]",
+    )
+    size.add_argument(
+        "--replications",
+        type=_whole(2, 10_000),
+        metavar="N",
+        help="simulated years of a design at most (32); more of them decide closer cases",
+    )
+    size.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the output (runs/SCENARIO-size)"
+    )
+    size.add_argument(
+        "--workers", type=_whole(1, 1000), metavar="N", help="processes to simulate in (the cores)"
+    )
+    size.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the output")
+
     evaluate = commands.add_parser(
         "evaluate", help="judge an event log", description="Judges an event log, whoever wrote it."
     )
@@ -283,6 +315,32 @@ def _site(arguments: argparse.Namespace) -> int:
         write_plan(folder, plan, arguments.lang)
     with _until_the_reader_leaves():
         print_plan(_console(), plan, arguments.lang, arguments.incident, folder)
+    return WORKED
+
+
+def _size(arguments: argparse.Namespace) -> int:
+    from twin.report.folder import check_folder
+    from twin.scenario import load_scenario
+
+    settings = list(arguments.settings)
+    if arguments.seed is not None:
+        settings.append(f"seed={arguments.seed}")
+    if arguments.replications is not None:
+        settings.append(f"size.replications={arguments.replications}")
+    scenario = load_scenario(arguments.scenario, settings)
+    folder = arguments.out or Path("runs") / f"{_file_name(scenario.name)}-size"
+    check_folder(folder, Path(arguments.scenario))
+
+    from twin.experiment.study import study
+    from twin.report.size_table import print_study
+    from twin.report.size_write import write_study
+
+    with _progress(f"{scenario.name}, size") as report:
+        found = study(scenario, arguments.workers, lambda what, share: report(what, 0.98 * share))
+        report("drawing", 0.98)
+        write_study(folder, found, arguments.lang)
+    with _until_the_reader_leaves():
+        print_study(_console(), found, arguments.lang, folder)
     return WORKED
 
 

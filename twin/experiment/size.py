@@ -41,17 +41,22 @@ class Trial:
     Attributes
     ----------
     step : of the search; design : what was tried.
-    periods : simulated; estimates : by target.
+    numbers : of the periods (the seed is the scenario's plus this); estimates : by target.
     decision : met where every target that counts is met, not met where one of them is missed.
     found : the periods' figures.
     """
 
     step: str
     design: Design
-    periods: int
+    numbers: Sequence[int]
     estimates: dict[str, Estimate]
     decision: Decision
     found: tuple[Figures, ...]
+
+    @property
+    def periods(self) -> int:
+        """How many were simulated."""
+        return len(self.found)
 
     def mean(self, name: str) -> float:
         """Mean of a figure over the periods."""
@@ -155,7 +160,7 @@ class Tester:
             decision = Decision.UNDECIDED
         else:
             decision = Decision.MET
-        return Trial(step, design, len(found), estimates, decision, tuple(found))
+        return Trial(step, design, tuple(numbers), estimates, decision, tuple(found))
 
 
 def smallest(options: Sequence[Design], test: Callable[[Design], bool]) -> Design | None:
