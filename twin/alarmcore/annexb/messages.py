@@ -20,10 +20,10 @@ BATCH = 1000
 """The most items in one body or page."""
 
 # No control characters: PostgreSQL takes no NUL, and an id has to be readable in a line.
-_LINE = r"^[^\x00-\x1f\x7f]+$(?!\n)"
+LINE = r"^[^\x00-\x1f\x7f]+$(?!\n)"
 _LINE_OR_NONE = r"^[^\x00-\x1f\x7f]*$(?!\n)"
 
-Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=_LINE)]
+Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=LINE)]
 """A vendor's own id of something; unique within the vendor and its sort."""
 Name = Annotated[str, Meta(max_length=200, pattern=_LINE_OR_NONE)]
 """A name, an address, a place: text in a line, or empty."""

@@ -10,6 +10,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from twin.alarmcore.annexb.codes import PREFIX, ReturnCode
 from twin.alarmcore.annexb.messages import Answer
@@ -63,15 +64,24 @@ class App:
                 core, Refused(404, ReturnCode.WRONG_PATH, "there is nothing at this path")
             )
 
-        async def no_method(_: Request, __: Exception) -> Response:
-            return refused(
-                core, Refused(405, ReturnCode.WRONG_PATH, "the path does not take this method")
-            )
+        async def no_method(request: Request, _: Exception) -> Response:
+            return self._no_method(request.scope)
 
+        self._routes = [endpoint.route(core) for endpoint in endpoints]
         self._rest = Starlette(
-            routes=[endpoint.route(core) for endpoint in endpoints],
-            exception_handlers={404: no_path, 405: no_method},
+            routes=self._routes, exception_handlers={404: no_path, 405: no_method}
         )
+
+    def _no_method(self, scope: Scope) -> Response:
+        """405, with the methods that the path takes."""
+        taken = {"POST"} if scope["path"] == EVENT_PATH else set()
+        for route in self._routes:
+            if route.matches(scope)[0] is not Match.NONE:
+                taken |= route.methods or set()
+        what = f"the path takes {' and '.join(sorted(taken))} only"
+        answer = refused(self.core, Refused(405, ReturnCode.WRONG_PATH, what))
+        answer.headers["Allow"] = ", ".join(sorted(taken))
+        return answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves a request."""
@@ -83,6 +93,8 @@ class App:
                 headers.append(_RETRY)
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": answer})
+        elif scope["type"] == "http" and scope["path"] == EVENT_PATH:
+            await self._no_method(scope)(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
 

@@ -156,6 +156,8 @@ def _restore(arguments: argparse.Namespace) -> int:
     data: Path = arguments.data.resolve()
     if not arguments.database and (data / "postgres").exists():
         raise CoreError(f"{data}: has a database already; restore into a new folder")
+    if not arguments.backup.is_file():
+        raise CoreError(f"{arguments.backup}: no such file; give one that `twin core backup` wrote")
     with database_of(data, arguments.database) as url:
         restore(url, arguments.backup)
     return 0

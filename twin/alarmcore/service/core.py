@@ -180,6 +180,7 @@ async def open_core(
     holder = await connect(url)  # holds the worker's number
     try:
         await prepare(holder, settings.center, ServiceClock().now())
+        await seal.check(holder)
         # The mark is up to a second old; a message or a step may have been told a later time.
         told = await holder.fetchval(
             "SELECT greatest(clock, (SELECT max(id) FROM message) / ($1::int8 * 1e6::float8), "

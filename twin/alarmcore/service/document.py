@@ -80,8 +80,9 @@ def _operation(endpoint: Endpoint) -> Json:
 
 
 def _responses(endpoint: Endpoint) -> Json:
-    if endpoint.answer is None and endpoint.request is None and not endpoint.writes:
-        ok: Json = {"text/plain": {"schema": {"type": "string"}}}
+    if endpoint.bare:
+        kind = "object" if endpoint.bare == "application/json" else "string"
+        ok: Json = {endpoint.bare: {"schema": {"type": kind}}}
     else:
         data = {"type": "null"} if endpoint.answer is None else _schema(endpoint.answer)
         envelope = {

@@ -20,6 +20,7 @@ _LASTING: tuple[tuple[Kind, Kind | None], ...] = (
     (Kind.DEVICE, Kind.DEVICE_REMOVED),
     (Kind.PERSON, None),
     (Kind.CHECKLIST, None),
+    (Kind.EDGE_POINT, None),
     (Kind.EDGE_TIME, None),
     (Kind.EDGE_DISTANCE, None),
     (Kind.VENUE_TIME, None),

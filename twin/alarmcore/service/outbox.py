@@ -8,10 +8,11 @@ the lease to run out: the delivery is then repeated with the same key, by which 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
-import ssl
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from twin.alarmcore.lifecycle import ConfirmedSent, NotificationFailed, Notifica
 from twin.alarmcore.service.config import Upstream
 from twin.alarmcore.service.core import Core
 from twin.alarmcore.service.engine import advance
+from twin.alarmcore.service.puller import trust
 from twin.alarmcore.store.database import DATABASE_AWAY
 
 log = logging.getLogger("twin.core")
@@ -32,11 +34,35 @@ LEASE_S = 30.0
 """How long a delivery may take before another worker repeats it."""
 
 TIMEOUT_S = 10.0
-"""How long an adapter waits for its receiver (assumption)."""
+"""How long a delivery waits for its receiver, from the first byte to the last (assumption)."""
 
-MOST_AT_ONCE = 100
+MOST_UNDER_WAY = 64
+"""Deliveries of one channel at a time; a channel whose receiver hangs has no more (assumption)."""
+
 IDLE_S = 0.1
-_LONGEST_RETRY_S = 3600.0
+"""How often the outbox is looked into, seconds of the machine at speed 1."""
+
+CHANNELS_S = 5.0
+"""How often channels are looked for that nobody has told of, s."""
+
+FORWARD = "forward"
+"""Kind and channel of what goes to the central platform (4.3)."""
+
+_CHANNELS = ("voice", "sms", "app", "wechat", "announcement", "command", FORWARD)
+LONGEST_RETRY_S = 300.0
+"""Longest time between two tries (assumption): so soon a receiver that is back has everything."""
+
+# Whose receiver hangs has its rows waiting in the same index: each channel is looked up by itself.
+_LEASE = """
+    UPDATE outbox SET due = $1 + $2 WHERE id IN (
+        SELECT due.id FROM unnest($3::text[], $4::int[]) AS lane (channel, room)
+        CROSS JOIN LATERAL (
+            SELECT id FROM outbox
+            WHERE state = 'waiting' AND channel = lane.channel AND due <= $1
+            ORDER BY due, id LIMIT lane.room FOR UPDATE SKIP LOCKED
+        ) AS due
+    ) RETURNING id, kind, channel, alarm, venue, person, body, tries, created
+    """
 
 
 class Delivery(NamedTuple):
@@ -153,15 +179,23 @@ class UpstreamAdapter:
     Parameters
     ----------
     upstream : where it is.
+    folder : in which a relative ``trust`` is looked for.
+
+    Raises
+    ------
+    CoreError
+        If the file ``trust`` cannot be used.
     """
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, folder: Path) -> None:
         import httpx
 
-        self._url = f"{upstream.url.rstrip('/')}{PREFIX}/event"
-        trust = ssl.create_default_context(cafile=upstream.trust or None)
+        self._url = f"{upstream.url.rstrip('/').removesuffix(PREFIX)}{PREFIX}/event"
         self._client = httpx.AsyncClient(
-            timeout=TIMEOUT_S, headers={TOKEN_HEADER: upstream.token}, verify=trust
+            timeout=TIMEOUT_S,
+            headers={TOKEN_HEADER: upstream.token},
+            verify=trust(upstream.trust, folder),
+            trust_env=False,  # a token goes to the platform and to nobody in between
         )
 
     async def deliver(self, message: Mapping[str, Any]) -> bool:
@@ -190,25 +224,40 @@ class UpstreamAdapter:
 class Outbox:
     """The deliveries of a worker.
 
+    Every channel has a lane of its own, so that a receiver that hangs holds up neither other
+    channels nor, until its lane is full, other messages of its channel.
+
     Parameters
     ----------
     core : the worker's.
     folder : where file adapters write.
+
+    Raises
+    ------
+    CoreError
+        If the settings of the central platform cannot be used.
     """
 
     def __init__(self, core: Core, folder: Path) -> None:
         self.core = core
         self._folder = folder
         self._adapters: dict[str, Adapter] = {}
+        upstream = core.settings.upstream
+        if upstream is not None:
+            self._adapters[FORWARD] = UpstreamAdapter(upstream, folder)
+        helpers = (helper.channel for helper in core.settings.helpers.values())
+        self._under_way = dict.fromkeys((*_CHANNELS, *helpers), 0)
+        """Deliveries under way, by channel."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._done: list[tuple[Delivery, bool | str]] = []
+        self._wake = asyncio.Event()
+        self._looked = -CHANNELS_S
 
     def _adapter(self, channel: str) -> Adapter:
         adapter = self._adapters.get(channel)
         if adapter is None:
             where = self.core.settings.channel(channel)
-            upstream = self.core.settings.upstream
-            if channel == "forward" and upstream is not None:
-                adapter = UpstreamAdapter(upstream)
-            elif where.startswith("file:"):
+            if where.startswith("file:"):
                 adapter = FileAdapter(self._folder / where.removeprefix("file:"))
             else:
                 adapter = WebhookAdapter(where)
@@ -217,49 +266,78 @@ class Outbox:
 
     async def run(self) -> None:
         """Delivers until it is cancelled."""
-        while True:
-            try:
-                while await self.deliver_due() == MOST_AT_ONCE:
-                    pass
-            except DATABASE_AWAY as error:
-                self.core.lost_database(error)
-                await asyncio.sleep(1.0)
-            except Exception:
-                log.exception("the outbox could not be worked on")
-                await asyncio.sleep(1.0)
-            await asyncio.sleep(IDLE_S / self.core.clock.speed)
-
-    async def deliver_due(self) -> int:
-        """Delivers what is due, side by side; returns how many there were."""
-        now = self.core.clock.now()
-        async with self.core.pool.acquire() as db:
-            rows = await db.fetch(
-                """
-                UPDATE outbox SET due = $1 + $3 WHERE id IN (
-                    SELECT id FROM outbox WHERE state = 'waiting' AND due <= $1
-                    ORDER BY due, id LIMIT $2 FOR UPDATE SKIP LOCKED
-                ) RETURNING id, kind, channel, alarm, venue, person, body, tries, created
-                """,
-                now,
-                MOST_AT_ONCE,
-                LEASE_S * self.core.clock.speed,
-            )
-        due = [
-            Delivery(i, kind, channel, alarm, venue, person, json.loads(body), tries, created)
-            for i, kind, channel, alarm, venue, person, body, tries, created in sorted(rows)
-        ]
-        results = await asyncio.gather(*(self._deliver(delivery) for delivery in due))
-        if due:
-            await self._record(list(zip(due, results, strict=True)))
-        return len(due)
-
-    async def _deliver(self, delivery: Delivery) -> bool | str:
-        """Whether a receipt came with it, or what went wrong."""
         try:
-            message = delivery.told(self.core)
-            return await self._adapter(delivery.channel).deliver(message)
+            while True:
+                try:
+                    await self._record_done()
+                    if not await self._start_due():
+                        await self._something_done()
+                except DATABASE_AWAY as error:
+                    self.core.lost_database(error)
+                    await asyncio.sleep(1.0)
+                except Exception:
+                    log.exception("the outbox could not be worked on")
+                    await asyncio.sleep(1.0)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def _something_done(self) -> None:
+        """Waits until a delivery has ended, or it is time to look again."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), IDLE_S / min(self.core.clock.speed, 10.0))
+        self._wake.clear()
+
+    async def _start_due(self) -> int:
+        """Leases what is due and starts its delivery; returns how many there were."""
+        core, lanes = self.core, self._under_way
+        now = core.clock.now()
+        async with core.pool.acquire() as db:
+            if time.monotonic() - self._looked >= CHANNELS_S:
+                # Those of another host's settings, or of settings that were changed.
+                self._looked = time.monotonic()
+                for (channel,) in await db.fetch(
+                    "SELECT DISTINCT channel FROM outbox WHERE state = 'waiting'"
+                ):
+                    lanes.setdefault(channel, 0)
+            rows = await db.fetch(
+                _LEASE,
+                now,
+                LEASE_S * core.clock.speed,
+                list(lanes),
+                [MOST_UNDER_WAY - number for number in lanes.values()],
+            )
+        for i, kind, channel, alarm, venue, person, body, tries, created in sorted(rows):
+            told = json.loads(body)
+            lanes[channel] += 1
+            delivery = Delivery(i, kind, channel, alarm, venue, person, told, tries, created)
+            task = asyncio.create_task(self._deliver(delivery))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return len(rows)
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        """Hands a message over: whether a receipt came with it, or what went wrong."""
+        result: bool | str
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                adapter = self._adapter(delivery.channel)
+                result = await adapter.deliver(delivery.told(self.core))
         except Exception as error:
-            return f"{type(error).__name__}: {error}"[:500]
+            result = f"{type(error).__name__}: {error}"[:500].replace("\x00", "")
+        self._under_way[delivery.channel] -= 1
+        self._done.append((delivery, result))
+        self._wake.set()
+
+    async def _record_done(self) -> None:
+        """Writes what became of deliveries; while the database is away it is remembered."""
+        done, self._done = self._done, []
+        if done:
+            try:
+                await self._record(done)
+            except DATABASE_AWAY:
+                self._done += done
+                raise
 
     async def _record(self, results: list[tuple[Delivery, bool | str]]) -> None:
         settings, speed = self.core.settings, self.core.clock.speed
@@ -269,8 +347,10 @@ class Outbox:
             for delivery, result in results:
                 tries = delivery.tries + 1
                 if isinstance(result, str):
-                    last = tries >= settings.notify_tries
-                    wait = min(settings.notify_retry * 2**delivery.tries, _LONGEST_RETRY_S) * speed
+                    # What the central platform has to know waits for as long as it is away.
+                    last = tries >= settings.notify_tries and delivery.kind != FORWARD
+                    doubled = settings.notify_retry * 2.0 ** min(delivery.tries, 30)
+                    wait = min(doubled, LONGEST_RETRY_S) * speed
                     state = "failed" if last else "waiting"
                     rows.append((delivery.id, state, batch.now + wait, tries, None, None, result))
                     if last:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin.alarmcore.annexb.apis import GET_TOKEN
 from twin.alarmcore.annexb.codes import PREFIX, ReturnCode
 from twin.alarmcore.annexb.messages import Credentials, Token
-from twin.alarmcore.service import commands, console, operation, pushes, upkeep, views
+from twin.alarmcore.service import commands, console, operation, pushes, record, upkeep, views
 from twin.alarmcore.service.endpoint import Call, Endpoint, Refused
 from twin.alarmcore.service.tokens import Role, issue_vendor_token
 
@@ -37,6 +37,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *console.ENDPOINTS,
     *commands.ENDPOINTS,
     *upkeep.ENDPOINTS,
+    *record.ENDPOINTS,
     *views.ENDPOINTS,
     Endpoint(
         "GET", "/healthz", "getHealth", "Whether the service keeps its promises just now",
@@ -44,10 +45,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         "GET", "/metrics", "getMetrics", "Counts of the worker that answers, for Prometheus",
-        ANYBODY, operation.metrics,
+        ANYBODY, operation.metrics, bare="text/plain",
     ),
     Endpoint(
         "GET", "/openapi.json", "getDocument", "This document",
-        ANYBODY, operation.published,
+        ANYBODY, operation.published, bare="application/json",
     ),
 )  # fmt: skip

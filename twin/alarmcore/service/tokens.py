@@ -75,11 +75,17 @@ class Seal:
     Parameters
     ----------
     path : the key file; only its owner may read it.
+
+    Raises
+    ------
+    CoreError
+        If the file is no key.
     """
 
     def __init__(self, path: Path) -> None:
         from cryptography.fernet import Fernet
 
+        self._path = path
         if not path.exists():
             part = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
             part.touch(0o600)
@@ -90,13 +96,20 @@ class Seal:
                 pass
             finally:
                 part.unlink()
-        key = path.read_bytes()
-        self._fernet = Fernet(key)
+        try:
+            key = path.read_bytes()
+            self._fernet = Fernet(key)
+        except (OSError, ValueError) as error:
+            raise CoreError(f"{path}: cannot be used as a key: {error}") from error
         self._signing = hashlib.sha256(b"sign" + key).digest()
 
     def sign(self, text: str) -> str:
         """What only this core can say about a text."""
         return hmac.new(self._signing, text.encode(), hashlib.sha256).hexdigest()[:32]
+
+    def signed(self, text: str, signature: str) -> bool:
+        """Whether a signature of a text is ours."""
+        return hmac.compare_digest(self.sign(text).encode(), signature.encode())
 
     def close(self, token: str) -> bytes:
         """Encrypts."""
@@ -105,6 +118,26 @@ class Seal:
     def open(self, sealed: bytes) -> str:
         """Decrypts."""
         return self._fernet.decrypt(sealed).decode()
+
+    async def check(self, db: asyncpg.Connection) -> None:
+        """Refuses a database whose tokens were sealed under another key.
+
+        Raises
+        ------
+        CoreError
+        """
+        from cryptography.fernet import InvalidToken
+
+        stored = await db.fetchval(
+            "UPDATE core SET seal = coalesce(seal, $1) RETURNING seal", self.close("alarm core")
+        )
+        try:
+            self.open(stored)
+        except InvalidToken:
+            raise CoreError(
+                f"{self._path}: not the key under which the database's tokens are sealed; copy "
+                "secret.key from the data folder of the service that first ran on this database"
+            ) from None
 
 
 class Gate:

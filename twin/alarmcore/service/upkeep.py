@@ -1,10 +1,9 @@
-"""Beside the alarms: maintenance tickets, complaints, quarantine, the audit trail, the roster."""
+"""Beside the alarms: maintenance tickets, complaints, the quarantine, the audit trail."""
 
 from __future__ import annotations
 
 import json
-from math import nan
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -272,39 +271,6 @@ async def audit(call: Call) -> AuditPage:
     return AuditPage(lines, lines[-1].id if len(lines) == limit else None)
 
 
-# -- the roster and the site, as rows of the log -------------------------------------------------
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """A row of the event log that only people can tell; its columns as the log's."""
-
-    kind: Literal[
-        "person", "checklist", "edge_time", "edge_distance", "venue_time", "hazard_distance",
-        "hazard_bearing", "wind", "on_duty", "off_duty", "left_desk", "back_at_desk", "absent",
-        "trained", "spare_used", "spare_missing", "spare_ordered", "spare_received", "renewal",
-    ]  # fmt: skip
-    subject: Annotated[str, Meta(min_length=1, max_length=200)]
-    value: float | None = None
-    text: Annotated[str, Meta(max_length=1000)] = ""
-
-
-class Recorded(msgspec.Struct):
-    """How many rows were written."""
-
-    rows: int
-
-
-async def record(call: Call) -> Recorded:
-    """Writes rows: who is on duty, what the site has, what the stock gave."""
-    async with call.transaction() as (_, batch):
-        for entry in call.body:
-            value = nan if entry.value is None else entry.value
-            batch.row(Kind(entry.kind), entry.subject, value=value, text=entry.text)
-    return Recorded(len(call.body))
-
-
-Entries = Annotated[list[Entry], Meta(min_length=1, max_length=1000)]
-
 _OPEN = {"open": "true: only those that wait"}
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -339,9 +305,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "GET", "/core/audit", "getAudit", "Every write: who did what", AUDITORS, audit,
         answer=AuditPage, query=PAGE,
-    ),
-    Endpoint(
-        "POST", "/core/record", "record", "The roster, the site and the stock, as rows of the log",
-        _STAFF, record, request=Entries, answer=Recorded, writes=True,
     ),
 )  # fmt: skip

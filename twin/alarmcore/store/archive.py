@@ -94,8 +94,6 @@ def restore(url: str, path: Path) -> None:
     CoreError
         If PostgreSQL refuses.
     """
-    if not path.is_file():
-        raise CoreError(f"{path}: no such file; give one that `twin core backup` wrote")
     _run("pg_restore", "--no-owner", "--single-transaction", f"--dbname={url}", str(path))
 
 

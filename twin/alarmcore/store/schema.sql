@@ -9,7 +9,8 @@ CREATE TABLE core (
     schema_version int NOT NULL,
     center text NOT NULL,
     started double precision NOT NULL,       -- first start: the log's period begins
-    clock double precision NOT NULL          -- the latest time the clock has told
+    clock double precision NOT NULL,         -- the latest time the clock has told
+    seal bytea                               -- a word, sealed with secret.key
 );
 
 -- Who may come in -------------------------------------------------------------------------------
@@ -219,7 +220,7 @@ CREATE TABLE outbox (
     received double precision,
     error text
 ) WITH (fillfactor = 80);
-CREATE INDEX outbox_due ON outbox (due) WHERE state = 'waiting';
+CREATE INDEX outbox_due ON outbox (channel, due, id) WHERE state = 'waiting';
 CREATE INDEX ON outbox (alarm);
 
 CREATE TABLE complaint (

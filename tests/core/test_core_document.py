@@ -1,0 +1,86 @@
+"""Every call of the published document, tried with what it allows and with what it does not.
+
+No answer may be a 5xx, of a status or a form that the document does not know, and what the
+document forbids is refused. Each case is called in every role: those that may reach the handler,
+the others must be turned away with an answer of the document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import requests
+import schemathesis
+from schemathesis import Case
+from schemathesis.config import SchemathesisConfig
+
+from twin.alarmcore.service.document import document
+from twin.load.siege import ServedCore, register
+from twin.load.traffic import encode, events
+
+EXAMPLES = 10
+"""Of a call in a phase; the edges of what is documented are tried on top, all of them."""
+
+CONFIG = {
+    "generation": {"max-examples": EXAMPLES, "mode": "all", "deterministic": True,
+                   "with-security-parameters": False},
+    "checks": {
+        # A core may refuse what is well formed: nobody's venue, an alarm that is closed.
+        "positive_data_acceptance": {"enabled": False},
+        "ignored_auth": {"enabled": False},
+    },
+}  # fmt: skip
+ACCOUNTS = ("operator", "manager", "owner", "upstream", "auditor")
+
+schema = schemathesis.openapi.from_dict(document(), config=SchemathesisConfig.from_dict(CONFIG))
+
+
+class Tried(NamedTuple):
+    """A core with something of everything, and a token of every role."""
+
+    core: ServedCore
+    tokens: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
+    data: Path = tmp_path_factory.mktemp("document") / "core"
+    data.mkdir()
+    (data / "core.toml").write_text("most_failed_logins = 1000000\n")
+    core = ServedCore(data)
+    core.start()
+    try:
+        core.ready()
+        tokens = {"vendor": core.add_vendor("acme")}
+        tokens |= {role: core.add_user(role, role) for role in ACCOUNTS}
+        with core.client(tokens["vendor"]) as client:
+            fleet = register(client, venues=3, devices_each=3)
+            some = events(60, fleet.devices, 1)
+            client.post("/thirdPartyApi/event", some)
+            client.call("POST", "/thirdPartyApi/event", b'{"type": "fire"')
+        yield Tried(core, tokens)
+    finally:
+        core.stop()
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.trust_env = False
+        yield session
+
+
+@schema.parametrize()
+def test_every_call_answers_as_documented(
+    case: Case, tried: Tried, session: requests.Session
+) -> None:
+    allowed = case.operation.definition.raw["x-roles"]
+    roles = ["", *tried.tokens] if allowed else [""]
+    for role in roles:
+        case.headers.pop("API_TOKEN", None)
+        headers = {"API_TOKEN": tried.tokens[role]} if role else None
+        answer = case.call(base_url=tried.core.url, session=session, headers=headers)
+        case.validate_response(answer, headers=headers)
