@@ -444,8 +444,10 @@ def _front(
     chosen: int,
 ) -> list[FrontPoint]:
     """The trade-off of centers against coverage and mean time."""
-    most = settings.front or min(_FRONT_MOST, chosen + 2)
+    most = min(_FRONT_MOST, chosen + 2) if settings.front is None else settings.front
     most = min(most, len(candidates))
+    if most == 0:
+        return []
     n = demand.venues
     standing = np.flatnonzero(candidates.standing).tolist()
     return choose.pareto_front(
@@ -454,5 +456,5 @@ def _front(
         demand.points[:n].astype(float),
         most,
         standing=standing,
-        time_limit_s=settings.time_limit,
+        time_limit_s=settings.time_limit / (2 * most),  # two choices for each number of centers
     )

@@ -168,17 +168,18 @@ class SitingSettings(Settings):
         "assumption",
         vary="20 m to 200 m",
     )
-    front: int = param(
-        0,
-        "centers up to which the trade-off against coverage and mean time is shown; 0: two more "
-        "than chosen, at most 8",
+    front: int | None = param(
+        None,
+        "centers up to which the trade-off against coverage and mean time is shown; 0: not at "
+        "all; two more than chosen, at most 8, if absent",
         "input",
         least=0,
         most=50,
     )
     time_limit: SolveTime = param(
         "60 s",
-        "longest time for one choice; what it has by then is stated with its gap",
+        "longest time for the choice, and for the trade-off as a whole; what is found by then is "
+        "stated with its gap",
         "input",
         vary="10 s to 1 h",
     )
