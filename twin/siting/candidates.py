@@ -28,6 +28,8 @@ Rule = Literal["chemicals", "filling", "wind"]
 _STREETS = ("primary", "secondary", "tertiary", "unclassified", "residential", "road")
 """Roads at which a center may have its gate."""
 
+_NO_GATE = ("motorway", "motorway_link", "trunk_link")
+
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
@@ -250,6 +252,9 @@ def _of_nodes(count: int, network: RoadNetwork) -> _Sites:
     street = np.isin(network.road_class, [ROAD_CLASSES.index(name) for name in _STREETS])
     usable = np.zeros(len(network), bool)
     usable[network.start[street]] = True
+    # nobody has a gate on a motorway or its ramps
+    motorway = np.isin(network.road_class, [ROAD_CLASSES.index(name) for name in _NO_GATE])
+    usable[network.start[motorway]] = usable[network.end[motorway]] = False
     usable &= shapely.contains_xy(network.boundary, network.x, network.y)
     if not usable.any():
         usable[:] = True
