@@ -18,6 +18,7 @@ from twin.alarmcore.annexb.messages import Name
 from twin.alarmcore.lifecycle import missing
 from twin.alarmcore.service.endpoint import Call, Endpoint, nothing
 from twin.alarmcore.service.engine import advance
+from twin.alarmcore.service.parameters import OPEN, PAGE, text, word
 from twin.alarmcore.service.tokens import Role
 from twin.alarmcore.store.batch import read_states
 from twin.alarmcore.store.database import MOST_WORKERS
@@ -26,14 +27,11 @@ from twin.terms import Annotation, Verification
 READERS = frozenset({Role.OPERATOR, Role.MANAGER, Role.AUDITOR})
 OPERATORS = frozenset({Role.OPERATOR})
 _MOST = 1000
-_BIGGEST = 2**63 - 1
-
-PAGE = {"after": "the id after which the page begins", "limit": f"at most so many, 1 to {_MOST}"}
 
 
 def after_and_limit(call: Call) -> tuple[int, int]:
     """Where a page begins, and its size."""
-    return call.number("after", 0, 0, _BIGGEST), call.number("limit", 100, 1, _MOST)
+    return call.number("after", 0), call.number("limit", 100)
 
 
 def _received(id_: int) -> float:
@@ -230,16 +228,9 @@ async def alarms(call: Call) -> Alarms:
     return Alarms(lines, lines[-1].id if len(lines) == limit else None)
 
 
-def _alarm_id(call: Call) -> int:
-    text = call.path["alarm"]
-    if not text.isdecimal() or len(text) > 19 or int(text) > _BIGGEST:
-        raise nothing(f"no alarm {text[:40]!r}; an alarm's id is a number")
-    return int(text)
-
-
 async def alarm(call: Call) -> AlarmRecord:
     """One alarm's record."""
-    number = _alarm_id(call)
+    number = call.numbered("alarm", "alarm")
     async with call.core.pool.acquire() as db, db.transaction():
         row = await db.fetchrow(_ALARM_COLUMNS + "WHERE a.id = $1", number)
         if row is None:
@@ -278,7 +269,7 @@ async def alarm(call: Call) -> AlarmRecord:
 
 async def deadlines(call: Call) -> Deadlines:
     """Open deadlines, the next one first."""
-    limit = call.number("limit", _MOST, 1, _MOST)
+    limit = call.number("limit", _MOST)
     async with call.core.pool.acquire() as db:
         rows = await db.fetch(
             "SELECT alarm::text, name, venue, at FROM deadline ORDER BY at, alarm, name LIMIT $1",
@@ -413,7 +404,7 @@ def _lifecycle_event(verb: Verb, alarm: int, by: str, ordered_at: float) -> life
 
 async def act(call: Call) -> AlarmLine:
     """A person's word about an alarm."""
-    number, verb = _alarm_id(call), call.body
+    number, verb = call.numbered("alarm", "alarm"), call.body
     by = call.principal.name
     async with call.transaction() as (db, batch):
         venue = await db.fetchval("SELECT venue FROM alarm WHERE id = $1", number)
@@ -445,7 +436,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "GET", "/core/event", "getReceivedEvents", "Every received message, as it came",
         READERS, events, answer=StoredEvents,
-        query={**PAGE, "vendor": "only this vendor's"},
+        query={**PAGE, "vendor": text("only this vendor's", 32)},
     ),
     Endpoint(
         "GET", "/core/event/{vendor}/{messageId}", "getReceivedEvent", "One received message",
@@ -454,7 +445,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "GET", "/core/alarm", "getAlarms", "Alarms, open ones only with open=true",
         READERS, alarms, answer=Alarms,
-        query={**PAGE, "open": "true: only those that are not closed"},
+        query={**PAGE, **OPEN},
     ),
     Endpoint(
         "GET", "/core/alarm/{alarm}", "getAlarm", "An alarm's record, contacts and deadlines",
@@ -471,6 +462,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "GET", "/core/outbox", "getOutbox", "Messages to people, and their receipts",
         READERS, outbox, answer=OutboxPage,
-        query={**PAGE, "state": "waiting, sent, received or failed"},
+        query={
+            **PAGE, "state": word("only these", "waiting", "sent", "received", "failed"),
+        },
     ),
 )  # fmt: skip

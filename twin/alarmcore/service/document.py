@@ -18,6 +18,7 @@ from twin.alarmcore.annexb import openapi
 from twin.alarmcore.annexb.apis import Side
 from twin.alarmcore.annexb.codes import PREFIX, TOKEN_HEADER
 from twin.alarmcore.service.endpoint import Endpoint
+from twin.alarmcore.service.parameters import PATH, Parameter
 from twin.alarmcore.service.routes import ENDPOINTS
 
 Json = dict[str, Any]
@@ -65,18 +66,22 @@ def _operation(endpoint: Endpoint) -> Json:
     if not endpoint.roles:
         operation["security"] = []
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, **_parameter(PATH[name])}
         for name in re.findall(r"{(\w+)}", endpoint.path)
     ]
     parameters += [
-        {"name": name, "in": "query", "description": what, "schema": {"type": "string"}}
-        for name, what in (endpoint.query or {}).items()
+        {"name": name, "in": "query", **_parameter(parameter)}
+        for name, parameter in (endpoint.query or {}).items()
     ]
     if parameters:
         operation["parameters"] = parameters
     if endpoint.request is not None:
         operation["requestBody"] = {"required": True, "content": _json(_schema(endpoint.request))}
     return operation
+
+
+def _parameter(parameter: Parameter) -> Json:
+    return {"description": parameter.what, "schema": dict(parameter.schema)}
 
 
 def _responses(endpoint: Endpoint) -> Json:

@@ -18,6 +18,7 @@ from twin.alarmcore.annexb.codes import TOKEN_HEADER, TOKEN_HEADER_ALSO, ReturnC
 from twin.alarmcore.annexb.messages import Answer, Malformed, check_nul
 from twin.alarmcore.lifecycle import LifecycleError
 from twin.alarmcore.service.core import Core
+from twin.alarmcore.service.parameters import BIGGEST, PATH, Parameter
 from twin.alarmcore.service.tokens import Principal, Role
 from twin.alarmcore.store.batch import Batch
 from twin.alarmcore.store.database import DATABASE_AWAY
@@ -114,18 +115,16 @@ class Call:
             raise NO_TOKEN
         return self.who
 
-    def number(self, name: str, default: int, least: int, most: int) -> int:
+    def number(self, name: str, default: int) -> int:
         """A whole number of the query."""
-        text = self.query.get(name)
-        if text is None:
-            return default
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if not least <= value <= most:
-            raise wrong(f"{name} is {text[:40]!r}; a whole number, {least} to {most}, is expected")
-        return value
+        return int(self.query.get(name, default))
+
+    def numbered(self, name: str, what: str) -> int:
+        """The id in the path of something."""
+        number = int(self.path[name])
+        if number > BIGGEST:
+            raise nothing(f"no {what} {number}")
+        return number
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ class Endpoint:
     handler : answers ``data``, or raises :class:`Refused`.
     request : type of the body; None: it has none.
     answer : type of ``data``.
-    query : query parameters, each with what it means.
+    query : query parameters.
     bare : media type of an answer that is no JSON in the envelope; empty: it is.
     writes : it changes something, so its handler works in :meth:`Call.transaction`.
     """
@@ -154,7 +153,7 @@ class Endpoint:
     handler: Callable[[Call], Awaitable[Any]]
     request: Any = None
     answer: Any = None
-    query: Mapping[str, str] | None = None
+    query: Mapping[str, Parameter] | None = None
     bare: str = ""
     writes: bool = False
 
@@ -178,7 +177,9 @@ class Endpoint:
                 log.exception("%s failed", self.name)
                 return refused(core, FAILED)
 
-        return Route(self.path, serve, methods=[self.method], name=self.name)
+        # A vendor's id of a message may have a slash.
+        path = self.path.replace("{messageId}", "{messageId:path}")
+        return Route(path, serve, methods=[self.method], name=self.name)
 
     async def _serve(
         self, core: Core, request: Request, decode: Callable[[bytes], Any] | None
@@ -197,9 +198,13 @@ class Endpoint:
                 check_nul(raw)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Malformed) as error:
                 raise wrong(str(error) or "nested too deeply") from None
-        for name in request.query_params:
-            if "\x00" in request.query_params[name]:
-                raise wrong(f"{name} has a NUL character")
+        for name, value in request.path_params.items():
+            if not PATH[name].takes(value):
+                raise nothing(f"{name} is {value[:40]!r}; expected is {PATH[name].what}")
+        for name, parameter in (self.query or {}).items():
+            value = request.query_params.get(name)
+            if value is not None and not parameter.takes(value):
+                raise wrong(f"{name} is {value[:40]!r}; expected is {parameter.what}")
         call = Call(
             core, who, body, raw, request.path_params, request.query_params, address, self.name
         )

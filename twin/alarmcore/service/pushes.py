@@ -12,6 +12,7 @@ from twin.alarmcore.annexb.apis import BY_NAME
 from twin.alarmcore.annexb.codes import PREFIX
 from twin.alarmcore.annexb.messages import BATCH, Device, Page, Registered
 from twin.alarmcore.service.endpoint import Call, Endpoint, wrong
+from twin.alarmcore.service.parameters import text, whole
 from twin.alarmcore.service.tokens import Role
 from twin.alarmcore.store.batch import Batch
 from twin.alarmcore.store.registry import (
@@ -72,9 +73,9 @@ def _taking(put: Put) -> Callable[[Call], Awaitable[Registered]]:
 async def _get_unplaced(call: Call) -> Page[Device]:
     """API 16 by its name: the vendor's devices without a venue, as the core has them."""
     project = call.query.get("projectId", "")
-    if not 0 < len(project) <= 64:
+    if not project:
         raise wrong("projectId is missing; an id of 1 to 64 characters is expected")
-    limit = call.number("limit", BATCH, 1, BATCH)
+    limit = call.number("limit", BATCH)
     who = call.principal
     async with call.core.pool.acquire() as db:
         return await unplaced(
@@ -114,9 +115,9 @@ ENDPOINTS = (
         _get_unplaced,
         answer=_GET.answer,
         query={
-            "projectId": "the vendor's id of the project",
-            "after": "next of the page before",
-            "limit": f"the most items of a page, 1 to {BATCH}",
+            "projectId": text("the vendor's id of the project", 64),
+            "after": text("next of the page before", 256),
+            "limit": whole("the most items of a page", 1, BATCH),
         },
     ),
     _endpoint("pushDevice", put_devices),

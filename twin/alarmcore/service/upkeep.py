@@ -9,21 +9,15 @@ import msgspec
 from msgspec import Meta
 
 from twin.alarmcore.annexb.messages import Name
-from twin.alarmcore.service.console import OPERATORS, PAGE, READERS, Text, after_and_limit
+from twin.alarmcore.service.console import OPERATORS, READERS, Text, after_and_limit
 from twin.alarmcore.service.endpoint import Call, Endpoint, nothing, wrong
+from twin.alarmcore.service.parameters import OPEN, PAGE
 from twin.alarmcore.service.tokens import Role
 from twin.terms import Kind
 
 MANAGERS = frozenset({Role.MANAGER})
 AUDITORS = frozenset({Role.AUDITOR})
 _STAFF = OPERATORS | MANAGERS
-
-
-def _path_id(call: Call, what: str) -> int:
-    text = call.path["id"]
-    if not text.isdecimal() or len(text) > 18:
-        raise nothing(f"no {what} {text[:40]!r}; its id is a number")
-    return int(text)
 
 
 # -- tickets (6.5, 8.1) --------------------------------------------------------------------------
@@ -76,7 +70,7 @@ async def tickets(call: Call) -> Tickets:
 
 async def work_on_ticket(call: Call) -> TicketLine:
     """Records a finding, or that the work is done."""
-    number, work = _path_id(call, "ticket"), call.body
+    number, work = call.numbered("id", "ticket"), call.body
     if not work.finding and not work.close:
         raise wrong("nothing is said; give a finding, or close: true")
     async with call.transaction() as (db, batch):
@@ -166,7 +160,7 @@ async def complain(call: Call) -> ComplaintLine:
 
 async def decide(call: Call) -> ComplaintLine:
     """Decides a complaint; only now it counts (D.1: upheld ones)."""
-    number = _path_id(call, "complaint")
+    number = call.numbered("id", "complaint")
     async with call.transaction() as (db, batch):
         row = await db.fetchrow(
             "UPDATE complaint SET upheld = $2, answer = $3 WHERE id = $1 AND upheld IS NULL "
@@ -224,7 +218,7 @@ async def quarantine(call: Call) -> Quarantine:
 
 async def see(call: Call) -> None:
     """Somebody has looked at it."""
-    number = _path_id(call, "entry")
+    number = call.numbered("id", "entry")
     async with call.transaction() as (db, _):
         done = await db.fetchval(
             "UPDATE quarantine SET seen_by = coalesce(seen_by, $2) WHERE id = $1 RETURNING true",
@@ -271,12 +265,10 @@ async def audit(call: Call) -> AuditPage:
     return AuditPage(lines, lines[-1].id if len(lines) == limit else None)
 
 
-_OPEN = {"open": "true: only those that wait"}
-
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "GET", "/core/ticket", "getTickets", "Maintenance tickets", READERS, tickets,
-        answer=Tickets, query={**PAGE, **_OPEN},
+        answer=Tickets, query={**PAGE, **OPEN},
     ),
     Endpoint(
         "POST", "/core/ticket/{id}", "workOnTicket", "A finding, or that the work is done",
@@ -296,7 +288,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(
         "GET", "/core/quarantine", "getQuarantine", "What could not be placed", READERS,
-        quarantine, answer=Quarantine, query={**PAGE, **_OPEN},
+        quarantine, answer=Quarantine, query={**PAGE, **OPEN},
     ),
     Endpoint(
         "POST", "/core/quarantine/{id}", "seeQuarantined", "Somebody has looked at it",

@@ -17,6 +17,7 @@ from twin.alarmcore.annexb.messages import Malformed, instant
 from twin.alarmcore.service.core import Core
 from twin.alarmcore.service.endpoint import Call, Endpoint, wrong
 from twin.alarmcore.service.export import read_period
+from twin.alarmcore.service.parameters import time
 from twin.alarmcore.service.tokens import Role
 from twin.log import MICROSECONDS
 
@@ -197,7 +198,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "GET", "/core/figures", "getFigures", "The rates of clauses 3, 4 and 7.1 of a period",
         FIGURES, figures, answer=Figures,
-        query={"from": "ISO 8601 with offset; default: 1 January", "to": "default: now"},
+        query={"from": time("default: 1 January"), "to": time("default: now")},
     ),
     Endpoint(
         "GET", "/core/overview", "getOverview", "The manager's view (7.2), now",
