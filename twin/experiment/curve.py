@@ -25,7 +25,7 @@ from twin.center.sizing import SizeSettings
 from twin.experiment.design import Design
 from twin.experiment.evidence import Decision
 from twin.experiment.replicate import Changes, Replicator
-from twin.experiment.size import Tell, Tester, Trial, untold
+from twin.experiment.size import Bench, Tell, Trial, untold
 from twin.experiment.targets import Target, targets
 from twin.scenario import Scenario
 from twin.standard import SHIFT_MIN
@@ -189,8 +189,8 @@ class _Prober:
         )
         most = min(self.settings.replications, max(4, round(periods * 10_000 / points)))
         enough = {"first": max(2, most // 2), "replications": most}
-        tester = Tester(self.replicator, self.settings.model_copy(update=enough), ample_changes)
-        return tester.test(variation.name, two, two_changes, self.against)
+        bench = Bench(self.replicator, self.settings.model_copy(update=enough), ample_changes)
+        return bench.test(variation.name, two, two_changes, self.against)
 
 
 def curve(

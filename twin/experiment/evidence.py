@@ -7,7 +7,11 @@ by themselves stands beside, without a bound.
 
 The bound is the wider of two: Student's t on the periods' values, and, for figures that count
 failures among trials, Clopper and Pearson's on the sums. The first sees that periods differ more
-than chance within a period would have it, the second that "no failure yet" is not "never".
+than chance within a period would have it, the second that "no failure yet" is not "never". Rates
+near 100 % are skewed: a bad year is farther off than a good one can be, and t alone claims too
+much (94 to 92 % where 95 % is meant, for 32 to 8 years of some 250 alarms). So t is widened on the
+long tail's side by Johnson's term for skewness (J. Am. Stat. Assoc. 73, 1978, 536-544), which
+brings back most of it.
 
 Periods are added in a few looks, each longer than the one before; the error that the confidence
 leaves is split evenly over the looks (Bonferroni), so that looking more than once costs nothing of
@@ -92,10 +96,8 @@ def estimate(
         return Estimate(n, mean, -math.inf, math.inf, least, NAN)
     values = [sample.value for sample in known]
     mean = math.fsum(values) / n
-    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n)
-    down = t_quantile(n - 1, error) * spread
     above = error if error_upper is None else error_upper
-    up = t_quantile(n - 1, above) * spread
+    down, up = _widths(values, mean, error, above)
     trials = math.fsum(sample.trials for sample in known)
     if trials > 0:
         # A difference of counts may be negative; then there was no failure to speak of.
@@ -105,6 +107,26 @@ def estimate(
         up = max(up, rate - _failures_at_least(failed, trials, above))
     reached = sum(value >= least - 1e-12 for value in values) / n
     return Estimate(n, mean, mean - down, mean + up, least, reached)
+
+
+def _widths(
+    values: Sequence[float], mean: float, error: float, error_upper: float
+) -> tuple[float, float]:
+    """How far the bounds lie below and above the mean, by t and Johnson's term."""
+    n = len(values)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
+    if variance == 0.0:
+        return 0.0, 0.0
+    deviation = math.sqrt(variance)
+    skewness = 0.0
+    if n > 2:
+        third = math.fsum((value - mean) ** 3 for value in values)
+        skewness = n / (n - 1) / (n - 2) * third / deviation**3
+    t_down, t_up = t_quantile(n - 1, error), t_quantile(n - 1, error_upper)
+    tail = skewness * deviation / (6 * n)
+    down = t_down * deviation / math.sqrt(n) + max(-tail, 0.0) * (1 + 2 * t_down**2)
+    up = t_up * deviation / math.sqrt(n) + max(tail, 0.0) * (1 + 2 * t_up**2)
+    return down, up
 
 
 def t_quantile(freedom: int, error: float) -> float:

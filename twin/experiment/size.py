@@ -94,7 +94,7 @@ class Sizing:
         return Decision.MISSED if self.final is None else self.final.decision
 
 
-class Tester:
+class Bench:
     """Puts designs to the test against their targets, each beside the same periods of plenty.
 
     Parameters
@@ -199,16 +199,16 @@ def size(replicator: Replicator, settings: SizeSettings, tell: Tell = untold) ->
     def changes(design: Design) -> Changes:
         return design.changes(scenario, center)
 
-    tester = Tester(replicator, settings, changes(ample))
+    bench = Bench(replicator, settings, changes(ample))
     every = targets(settings)
     tell("plenty of everything", 0.0)
-    plenty = tester.test("plenty", ample, changes(ample), every, each=True)
+    plenty = bench.test("plenty", ample, changes(ample), every, each=True)
     asked = [t for t in every if plenty.estimates[t.name].decision is Decision.MET]
     trials: list[Trial] = [plenty]
 
     def passes(step: str) -> Callable[[Design], bool]:
         def test(design: Design) -> bool:
-            trial = tester.test(step, design, changes(design), asked)
+            trial = bench.test(step, design, changes(design), asked)
             trials.append(trial)
             return trial.decision is Decision.MET
 
@@ -232,10 +232,10 @@ def size(replicator: Replicator, settings: SizeSettings, tell: Tell = untold) ->
     final = None
     if design is not None and asked:
         tell("confirming", 0.8)
-        final = tester.confirm(design, changes(design), asked)
+        final = bench.confirm(design, changes(design), asked)
         trials.append(final)
     tell("the scenario as it is", 0.95)
-    as_is = tester.test("as it is", now, changes(now), every, each=False)
+    as_is = bench.test("as it is", now, changes(now), every, each=False)
     trials.append(as_is)
     return Sizing(
         center=center,

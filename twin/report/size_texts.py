@@ -12,8 +12,8 @@ WORDS: dict[str, Text] = {
     ),
     "head_met": Text(
         "{center}, {points} points: {people} people on each shift and {maintenance} for "
-        "maintenance ({staff} in all), {vans} vans, spares for {spares} of each kind, a heartbeat every "
-        "{heartbeat} are enough, with {confidence} confidence",
+        "maintenance ({staff} in all), {vans} vans, spares for {spares} of each kind, a heartbeat "
+        "every {heartbeat} are enough, with {confidence} confidence",
         "{center}（{points}点）：每班{people}人、维保{maintenance}人（共{staff}人）、{vans}辆车、"
         "各类备件{spares}、心跳间隔{heartbeat}即可满足要求，置信度{confidence}",
     ),
