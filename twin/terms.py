@@ -99,6 +99,10 @@ class Kind(StrEnum):
     CHECKLIST = "checklist"
     """item key, which starts with its clause (``5.1.5.floor_area``); a number, or 1 for yes and
     0 for no; what is present, in words."""
+    EDGE_POINT = "edge_point"
+    """point of the area's edge (``edge-001``); -; JSON object with ``lon``, ``lat`` (degrees,
+    WGS-84) and, where a place near it has a name, ``near`` (the name), ``metres`` and ``bearing``
+    (compass degrees) from there to the point."""
     EDGE_TIME = "edge_time"
     """point of the area's edge (``edge-001``); seconds from the dispatch order to it (turnout and
     travel, ordinary vehicle), inf where no road leads; ``free_flow``, or the worst hour of the

@@ -30,7 +30,7 @@ from twin.world.center_year import run_center
 NOT_COMPARED = {
     # Registry, site and what is drawn after the run: no model has a hand in them.
     Kind.PERIOD_START, Kind.PERIOD_END, Kind.VENUE, Kind.DEVICE, Kind.PERSON, Kind.CHECKLIST,
-    Kind.EDGE_TIME, Kind.EDGE_DISTANCE, Kind.VENUE_TIME, Kind.HAZARD_BEARING,
+    Kind.EDGE_POINT, Kind.EDGE_TIME, Kind.EDGE_DISTANCE, Kind.VENUE_TIME, Kind.HAZARD_BEARING,
     Kind.HAZARD_DISTANCE, Kind.WIND, Kind.TRAINED, Kind.COMPLAINT, Kind.RENEWAL,
 }  # fmt: skip
 

@@ -11,7 +11,6 @@ from twin.assessment.finding import (
     Text,
     judged,
     no_rows,
-    not_judged,
     percent,
     points,
     ticked,
@@ -37,7 +36,7 @@ def item_2(evidence: Evidence, inspector: Inspector) -> list[Finding]:
 def item_3(evidence: Evidence, inspector: Inspector) -> list[Finding]:
     """Handling rate by monthly samples, beside the exact one that decides."""
     if evidence.kpis.alarms.alarms == 0:
-        return [no_rows("D.1.3", "decided fire_alarm", item="handling_rate")]
+        return [no_rows("D.1.3", "fire_alarm", item="handling_rate")]
     beside = _beside(inspector.handling_rate, inspector.alarms, "alarms", "次火警")
     return [handling("D.1.3", evidence, beside)]
 
@@ -74,18 +73,15 @@ def item_4(evidence: Evidence) -> list[Finding]:
     renewals = rows.log.value[rows.at(Kind.RENEWAL)]
     renewals = renewals[np.isfinite(renewals)]
     if not len(renewals):
-        missing = Text(
-            "no renewal row: no contract ended in the period", "无renewal记录：期内没有合约到期"
-        )
-        return [complaints, not_judged("D.1.4.renewal", missing)]
+        return [complaints, no_rows("D.1.4.renewal", "renewal")]
     kept = int((renewals > 0).sum())
     rate = kept / len(renewals)
     renewal = judged(
         "D.1.4.renewal",
         kept >= len(renewals) * RENEWAL_RATE - 1e-9,
         Text(
-            f"{percent(rate)} of {len(renewals)} contracts",
-            f"{len(renewals)}份合约中{percent(rate)}续签",
+            f"{percent(rate, limit=RENEWAL_RATE)} of {len(renewals)} contracts",
+            f"{len(renewals)}份合约中{percent(rate, limit=RENEWAL_RATE)}续签",
         ),
         margin=points(rate - RENEWAL_RATE),
         margin_value=rate - RENEWAL_RATE,
@@ -115,7 +111,7 @@ def item_5(evidence: Evidence) -> list[Finding]:
             ),
         )
     if not fires.stated:
-        return [attendance, no_rows("D.1.5.device", "fire, fire_missed")]
+        return [attendance, no_rows("D.1.5.device", "fire")]
     missed = fires.missed.get("offline", 0) + fires.missed.get("dead", 0)
     lost = sum(fires.missed.values()) - missed
     device = judged(

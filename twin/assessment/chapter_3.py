@@ -5,12 +5,17 @@ from __future__ import annotations
 from twin.assessment.finding import Evidence, Finding, Text, figure, no_rows, percent
 from twin.kpi import RateOverTime
 from twin.kpi.devices import KindRate
+from twin.standard import ONLINE_RATE
 from twin.terms import View
 
 
+def _of(rate: float) -> str:
+    return percent(rate, limit=ONLINE_RATE)
+
+
 def _rate(rate: RateOverTime) -> Text:
-    mean, least = percent(rate.mean), percent(rate.minimum)
-    month, share = percent(rate.worst_month), percent(rate.time_at_least, 1)
+    mean, least = _of(rate.mean), _of(rate.minimum)
+    month, share = _of(rate.worst_month), percent(rate.time_at_least, 1)
     return Text(
         f"mean {mean}, worst month {month}, least {least}, at least 99 % in {share} of the time",
         f"平均{mean}，最差月份{month}，最低{least}，不低于99%的时间占{share}",
@@ -25,8 +30,8 @@ def clause_3_3(evidence: Evidence) -> list[Finding]:
     stated = evidence.kpis.devices.stated
     beside = [view for view in (View.VENDOR, View.TRUTH) if stated[view]]
     names = {View.VENDOR: "厂商平台", View.TRUTH: "真实"}
-    others = ", ".join(f"{view.value} {percent(online[view].mean)}" for view in beside)
-    others_zh = "，".join(f"{names[view]}{percent(online[view].mean)}" for view in beside)
+    others = ", ".join(f"{view.value} {_of(online[view].mean)}" for view in beside)
+    others_zh = "，".join(f"{names[view]}{_of(online[view].mean)}" for view in beside)
     reason = Text(
         "by the platform's offline flag, time-weighted" + (f"; beside it: {others}" * bool(others)),
         "按平台离线报警、时间加权" + (f"；对照：{others_zh}" * bool(others)),

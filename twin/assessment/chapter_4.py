@@ -9,11 +9,14 @@ from twin.assessment.finding import (
     Text,
     Verdict,
     figure,
+    holds,
     judged,
     no_rows,
     not_judged,
+    number,
     percent,
     points,
+    signed,
     ticked,
     ticked_items,
 )
@@ -30,7 +33,7 @@ def clause_4_2(evidence: Evidence) -> list[Finding]:
     asked = items("4.2")
     known = [item for item in asked if item.key in evidence.checklist]
     if not known:
-        return [no_rows("4.2", "checklist (4.2.*)", item="survey")]
+        return [no_rows("4.2", "survey", item="survey")]
     done = [item for item in asked if evidence.checklist.get(item.key, 0.0) > 0]
     lacking = [item for item in asked if item not in done]
     gave = Text(
@@ -70,7 +73,7 @@ def clause_4_4(evidence: Evidence) -> list[Finding]:
             )
         )
     if not staff.stated:
-        return [*findings, no_rows("4.4.shift", "on_duty")]
+        return [*findings, no_rows("4.4.shift", "duty")]
     below, empty = staff.minutes_below, staff.minutes_desk_empty
     desk = staff.minutes_desk_below
     out = sum(desk.values())
@@ -80,9 +83,9 @@ def clause_4_4(evidence: Evidence) -> list[Finding]:
             "4.4.shift",
             below == 0 and empty == 0,
             Text(
-                f"{below:.1f} min with fewer than two on duty, {empty:.1f} min with nobody at the "
-                "desk",
-                f"在岗不足两人{below:.1f}分钟，值班席无人{empty:.1f}分钟",
+                f"{number(below, 1, 0)} min with fewer than two on duty, {number(empty, 1, 0)} min "
+                "with nobody at the desk",
+                f"在岗不足两人{number(below, 1, 0)}分钟，值班席无人{number(empty, 1, 0)}分钟",
             ),
             margin=Text(
                 f"{staff.least_on_duty - SHIFT_MIN:+d} people at the least",
@@ -94,9 +97,9 @@ def clause_4_4(evidence: Evidence) -> list[Finding]:
                 "按在岗人数判定，且值班席不得无人",
             ),
             stricter=Text(
-                f"two at the desk all the time: {out:.1f} min short ({apart}): "
-                + ("met" if out + below == 0 else "not met"),
-                f"值班席始终两人：不足{out:.1f}分钟：" + ("符合" if out + below == 0 else "不符合"),
+                f"two at the desk all the time: {number(out, 1, 0)} min short ({apart}): "
+                f"{holds(out + below == 0).en}",
+                f"值班席始终两人：不足{number(out, 1, 0)}分钟：{holds(out + below == 0).zh}",
             ),
         )
     )
@@ -119,11 +122,11 @@ def _working_hours(evidence: Evidence) -> Finding:
             "平均每周不超过44h（劳动法第36条）",
         ),
         Text(
-            f"most {most:.1f} h; {len(over)} people over 44 h",
-            f"最多{most:.1f}h，{len(over)}人超过44h",
+            f"most {number(most, 1, WEEKLY_HOURS)} h; {len(over)} people over 44 h",
+            f"最多{number(most, 1, WEEKLY_HOURS)}h，{len(over)}人超过44h",
         ),
         Verdict.REMARK if over else Verdict.MET,
-        margin=Text(f"{WEEKLY_HOURS - most:+.1f} h", f"{WEEKLY_HOURS - most:+.1f}h"),
+        margin=Text(f"{signed(WEEKLY_HOURS - most, 1)} h", f"{signed(WEEKLY_HOURS - most, 1)}h"),
         margin_value=WEEKLY_HOURS - most,
         reason=Text("not a clause of the standard", "非本标准条款"),
     )
@@ -155,7 +158,9 @@ def clause_4_6(evidence: Evidence) -> list[Finding]:
         findings.append(no_rows("4.6.verification", "fire_alarm", item="verification_rate"))
     else:
         missing = alarms.messages - alarms.verified
-        strict = alarms.strict_verification_rate
+        strict, at_once = alarms.strict_verification_rate, alarms.at_once_verification_rate
+        strict_word = holds(alarms.strictly_verified == alarms.messages_strict)
+        at_once_word = holds(alarms.strictly_verified_at_once == alarms.messages_strict)
         findings.append(
             judged(
                 "4.6.verification",
@@ -169,17 +174,19 @@ def clause_4_6(evidence: Evidence) -> list[Finding]:
                 margin=points(alarms.verification_rate - 1.0),
                 margin_value=alarms.verification_rate - 1.0,
                 reason=Text(
-                    "fire alarm messages verified / all, repeats included; apart: "
+                    "fire alarm messages whose verification ended, whatever it found / all, "
+                    "repeats included; apart: "
                     f"{alarms.messages_disabled} of disabled devices, {alarms.messages_pending} "
                     "within their minute at the end",
-                    f"已复核的火警信息/全部（含重复信息）；另计：屏蔽设备{alarms.messages_disabled}条，"
+                    f"完成复核（不论结果）的火警信息/全部（含重复信息）；另计：屏蔽设备{alarms.messages_disabled}条，"
                     f"期末未到时限{alarms.messages_pending}条",
                 ),
                 stricter=Text(
-                    f"verified within 1 min, disabled devices included: {percent(strict)}: "
-                    + ("met" if strict >= 1 else "not met"),
-                    f"1min内复核、含屏蔽设备：{percent(strict)}："
-                    + ("符合" if strict >= 1 else "不符合"),
+                    "somebody said by telephone or video what it was, or came to look: "
+                    f"{percent(strict)}: {strict_word.en}; the same within 1 min of receipt: "
+                    f"{percent(at_once)}: {at_once_word.en}",
+                    f"有人通过电话、视频明确答复或到场查看：{percent(strict)}：{strict_word.zh}；"
+                    f"且自收到起1min内：{percent(at_once)}：{at_once_word.zh}",
                 ),
             )
         )
@@ -207,6 +214,7 @@ def handling(key: str, evidence: Evidence, beside: Text | None = None) -> Findin
     # by counts, so that 97 of 100 is not lost to rounding
     ok = alarms.handled >= alarms.alarms * HANDLING_RATE - 1e-9
     strict_ok = alarms.strictly_handled >= alarms.alarms * HANDLING_RATE - 1e-9
+    shown = percent(rate, limit=HANDLING_RATE)
     definition = Text(
         f"handled: a responsible person notified within {NOTIFY_S:.0f} s, somebody on scene within "
         "15 min of the order where people were sent, record closed; apart: "
@@ -218,9 +226,9 @@ def handling(key: str, evidence: Evidence, beside: Text | None = None) -> Findin
         key,
         ok,
         Text(
-            f"{percent(rate)} of {alarms.alarms} alarms (not in time: notified "
+            f"{shown} of {alarms.alarms} alarms (not in time: notified "
             f"{alarms.not_notified}, on scene {alarms.not_on_scene}, closed {alarms.not_closed})",
-            f"{alarms.alarms}次火警中{percent(rate)}（未及时：通知{alarms.not_notified}，"
+            f"{alarms.alarms}次火警中{shown}（未及时：通知{alarms.not_notified}，"
             f"到场{alarms.not_on_scene}，闭环{alarms.not_closed}）",
         ),
         item="handling_rate",
@@ -228,9 +236,9 @@ def handling(key: str, evidence: Evidence, beside: Text | None = None) -> Findin
         margin_value=rate - HANDLING_RATE,
         reason=definition if beside is None else beside,
         stricter=Text(
-            f"every deadline of clause 6 as well: {percent(strict)}: "
-            + ("met" if strict_ok else "not met"),
-            f"并满足第6章全部时限：{percent(strict)}：" + ("符合" if strict_ok else "不符合"),
+            f"every deadline of clause 6 as well: {percent(strict, limit=HANDLING_RATE)}: "
+            f"{holds(strict_ok).en}",
+            f"并满足第6章全部时限：{percent(strict, limit=HANDLING_RATE)}：{holds(strict_ok).zh}",
         ),
     )
 
@@ -247,8 +255,12 @@ def online(key: str, evidence: Evidence, beside: Text | None = None) -> Finding:
     rate = evidence.kpis.devices.online[View.PLATFORM]
     truth = evidence.kpis.devices.online[View.TRUTH]
     gap = rate.mean - ONLINE_RATE
-    worst = "met" if rate.worst_month >= ONLINE_RATE - 1e-12 else "not met"
-    worst_zh = "符合" if worst == "met" else "不符合"
+    worst = holds(rate.worst_month >= ONLINE_RATE - 1e-12)
+    always = holds(rate.minimum >= ONLINE_RATE - 1e-12)
+
+    def shown(value: float) -> str:
+        return percent(value, limit=ONLINE_RATE)
+
     definition = Text(
         "the platform's flag, time-weighted"
         + (f"; in truth {percent(truth.mean)}" if evidence.kpis.devices.stated[View.TRUTH] else "")
@@ -260,19 +272,19 @@ def online(key: str, evidence: Evidence, beside: Text | None = None) -> Finding:
         key,
         gap >= -1e-12,
         Text(
-            f"{percent(rate.mean)} over the period; at least 99 % in "
+            f"{shown(rate.mean)} over the period; at least 99 % in "
             f"{percent(rate.time_at_least, 1)} of the time",
-            f"全期{percent(rate.mean)}；不低于99%的时间占{percent(rate.time_at_least, 1)}",
+            f"全期{shown(rate.mean)}；不低于99%的时间占{percent(rate.time_at_least, 1)}",
         ),
         item="online_rate",
         margin=points(gap),
         margin_value=gap,
         reason=definition if beside is None else beside,
         stricter=Text(
-            f"worst month {percent(rate.worst_month)}: {worst}; every instant "
-            f"{percent(rate.minimum)}: "
-            + ("met" if rate.minimum >= ONLINE_RATE - 1e-12 else "not met"),
-            f"最差月份{percent(rate.worst_month)}：{worst_zh}；任一时刻{percent(rate.minimum)}",
+            f"worst month {shown(rate.worst_month)}: {worst.en}; every instant "
+            f"{shown(rate.minimum)}: {always.en}",
+            f"最差月份{shown(rate.worst_month)}：{worst.zh}；任一时刻{shown(rate.minimum)}："
+            f"{always.zh}",
         ),
     )
 
@@ -314,7 +326,7 @@ def clause_4_10(evidence: Evidence) -> list[Finding]:
     devices = evidence.kpis.devices
     findings = []
     if devices.conforming + devices.not_conforming == 0:
-        findings.append(no_rows("4.10", "device (conforms)", item="conformity"))
+        findings.append(no_rows("4.10", "conforms", item="conformity"))
     else:
         bad = devices.not_conforming
         silent = len(evidence.kpis.registry) - devices.conforming - bad

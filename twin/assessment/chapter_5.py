@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,13 +14,16 @@ from twin.assessment.finding import (
     Evidence,
     Finding,
     Text,
+    holds,
     judged,
     no_rows,
-    not_judged,
+    number,
     percent,
+    signed,
     ticked,
     ticked_items,
 )
+from twin.kpi import Rows
 from twin.log import LogError
 from twin.standard import (
     CHEMICALS_M,
@@ -58,13 +63,103 @@ def clause_5_1_1(evidence: Evidence) -> list[Finding]:
     times = _by_text(evidence, Kind.EDGE_TIME)
     distances = _by_text(evidence, Kind.EDGE_DISTANCE)
     straight = distances.get("straight", [])
-    return [_travel(times, straight), _radius(times, straight, distances.get("road", []))]
+    places = edge_places(evidence.rows)
+    return [
+        _travel(times, straight, places),
+        _radius(times, straight, distances.get("road", []), places),
+    ]
+
+
+def edge_places(rows: Rows) -> dict[str, EdgePlace]:
+    """Where the points of the area's edge lie, by their names in the log.
+
+    Raises
+    ------
+    LogError
+        For an EDGE_POINT row that does not say where.
+    """
+    at = rows.at(Kind.EDGE_POINT)
+    places = {}
+    for name, words in zip(rows.subjects(at), rows.texts(at), strict=True):
+        try:
+            facts = json.loads(words)
+            places[name] = EdgePlace(
+                float(facts["lon"]), float(facts["lat"]), str(facts.get("near", "")),
+                float(facts.get("metres", 0.0)), float(facts.get("bearing", 0.0)),
+            )  # fmt: skip
+        except (ValueError, TypeError, KeyError) as error:
+            raise LogError(
+                f'the log\'s edge_point row "{name}" does not say where it lies; a JSON object '
+                "with lon and lat is expected"
+            ) from error
+    return places
+
+
+@dataclass(frozen=True)
+class EdgePlace:
+    """Where a point of the edge lies: degrees; metres and compass bearing from a named place."""
+
+    lon: float
+    lat: float
+    near: str
+    metres: float
+    bearing: float
+
+    @property
+    def words(self) -> Text:
+        """``3.2 km north-east of 陈家村 (119.5512, 32.0413)``."""
+        here = f"{self.lon:.4f}, {self.lat:.4f}"
+        if not self.near:
+            return Text(here, here)
+        way, way_zh = COMPASS[round(self.bearing / 45.0) % 8]
+        km = f"{self.metres / 1000:.1f}"
+        return Text(
+            f"{km} km {way} of {self.near} ({here})", f"{self.near}{way_zh}{km}km处（{here}）"
+        )
+
+
+COMPASS = (
+    ("north", "正北"),
+    ("north-east", "东北"),
+    ("east", "正东"),
+    ("south-east", "东南"),
+    ("south", "正南"),
+    ("south-west", "西南"),
+    ("west", "正西"),
+    ("north-west", "西北"),
+)
+
+
+def _named(point: str, places: Mapping[str, EdgePlace]) -> Text:
+    """A point of the edge, with where it lies if the log says so."""
+    if point not in places:
+        return Text(point, point)
+    words = places[point].words
+    return Text(f"{point}, {words.en}", f"{point}（{words.zh}）")
+
+
+_DAYS = dict(
+    zip(
+        ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+        ("周一", "周二", "周三", "周四", "周五", "周六", "周日"),
+        strict=True,
+    )
+)
+
+
+def hour_of_week(word: str) -> Text:
+    """An hour as the log writes it (``Fri 17:00``, ``free_flow``), in both languages."""
+    if word == FREE_FLOW:
+        return Text("free flow", "自由流")
+    day, _, clock = word.partition(" ")
+    return Text(word, f"{_DAYS.get(day, day)}{clock}")
 
 
 def _minutes(seconds: float) -> Text:
     if math.isinf(seconds):
         return Text("not by road", "道路不可达")
-    return Text(f"{seconds / 60:.1f} min", f"{seconds / 60:.1f}min")
+    minutes = number(seconds / 60, 1, TRAVEL_S / 60)
+    return Text(f"{minutes} min", f"{minutes}min")
 
 
 def _binds(
@@ -81,18 +176,14 @@ def _binds(
 
 
 def _travel(
-    times: dict[str, list[tuple[str, float]]], straight: list[tuple[str, float]]
+    times: dict[str, list[tuple[str, float]]],
+    straight: list[tuple[str, float]],
+    places: Mapping[str, EdgePlace],
 ) -> Finding:
     busy = {hour: _worst(entries) for hour, entries in times.items() if hour != FREE_FLOW}
     free = _worst(times[FREE_FLOW]) if FREE_FLOW in times else None
     if not busy and (free is None or free[1] <= TRAVEL_S):
-        return not_judged(
-            "5.1.1.travel",
-            Text(
-                "the log has no edge_time row of the worst hour",
-                "日志中没有最不利时段的edge_time记录",
-            ),
-        )
+        return no_rows("5.1.1.travel", "worst_hour" if free else "edge")
     hour, (point, seconds) = (
         max(busy.items(), key=lambda entry: entry[1][1]) if busy else (FREE_FLOW, free or ("", 0.0))
     )
@@ -102,16 +193,20 @@ def _travel(
     gap = TRAVEL_S - seconds
     share = 1.0 - late / len(times[hour])
     binding = _binds(times, straight)
+    where, when = _named(point, places), hour_of_week(hour)
     return judged(
         "5.1.1.travel",
         seconds <= TRAVEL_S,
         Text(
-            f"{gave} to {point} ({hour}); {percent(share, 1)} of the edge in time; "
+            f"{gave} to {where.en}; {when.en}; {percent(share, 1)} of the edge in time; "
             f"free flow {beside.en}",
-            f"到{point}需{gave_zh}（{hour}）；边缘{percent(share, 1)}按时可达；自由流{beside.zh}",
+            f"到{where.zh}需{gave_zh}；{when.zh}；边缘{percent(share, 1)}按时可达；"
+            f"自由流{beside.zh}",
         ),
         margin=(
-            Text(f"{gap / 60:+.1f} min", f"{gap / 60:+.1f}min") if math.isfinite(gap) else None
+            Text(f"{signed(gap / 60, 1)} min", f"{signed(gap / 60, 1)}min")
+            if math.isfinite(gap)
+            else None
         ),
         margin_value=gap,
         reason=Text(
@@ -126,27 +221,28 @@ def _radius(
     times: dict[str, list[tuple[str, float]]],
     straight: list[tuple[str, float]],
     road: list[tuple[str, float]],
+    places: Mapping[str, EdgePlace],
 ) -> Finding:
     if not straight:
-        return no_rows("5.1.1.radius", "edge_distance (straight)")
+        return no_rows("5.1.1.radius", "edge")
     point, metres = _worst(straight)
     gap = RADIUS_M - metres
     binding = _binds(times, straight)
     stricter = None
     if road:
         far = _worst(road)[1]
-        word = ("met", "符合") if far <= RADIUS_M else ("not met", "不符合")
-        stricter = Text(
-            f"by road {far / 1000:.2f} km: {word[0]}", f"按道路{far / 1000:.2f}km：{word[1]}"
-        )
+        word = holds(far <= RADIUS_M)
+        shown = number(far / 1000, 2, RADIUS_M / 1000)
+        stricter = Text(f"by road {shown} km: {word.en}", f"按道路{shown}km：{word.zh}")
+    where, km = _named(point, places), number(metres / 1000, 3, RADIUS_M / 1000)
     return judged(
         "5.1.1.radius",
         metres <= RADIUS_M,
         Text(
-            f"{metres / 1000:.3f} km in a straight line to {point}",
-            f"到{point}直线{metres / 1000:.3f}km",
+            f"{km} km in a straight line to {where.en}",
+            f"到{where.zh}直线{km}km",
         ),
-        margin=Text(f"{gap:+.0f} m", f"{gap:+.0f}m"),
+        margin=Text(f"{signed(gap, 0)} m", f"{signed(gap, 0)}m"),
         margin_value=gap,
         reason=Text(
             "the radius is read as a straight line" + (f"; {binding.en}" if binding else ""),
@@ -165,7 +261,7 @@ def clause_5_1_2(evidence: Evidence) -> list[Finding]:
         ("5.1.2.filling", FILLING, FILLING_M),
     ):
         if word not in distances:
-            findings.append(no_rows(key, f"hazard_distance ({word})"))
+            findings.append(no_rows(key, word))
             continue
         name, metres = min(distances[word], key=lambda entry: entry[1])
         gap = metres - limit
@@ -175,10 +271,11 @@ def clause_5_1_2(evidence: Evidence) -> list[Finding]:
                 key,
                 near == 0,
                 Text(
-                    f"{metres:.0f} m to {name}; {near} of {len(distances[word])} too near",
-                    f"距{name}{metres:.0f}m；{len(distances[word])}处中{near}处过近",
+                    f"{number(metres, 0, limit)} m to {name}; {near} of {len(distances[word])} "
+                    "too near",
+                    f"距{name}{number(metres, 0, limit)}m；{len(distances[word])}处中{near}处过近",
                 ),
-                margin=Text(f"{gap:+.0f} m", f"{gap:+.0f}m"),
+                margin=Text(f"{signed(gap, 0)} m", f"{signed(gap, 0)}m"),
                 margin_value=gap,
             )
         )
@@ -200,8 +297,8 @@ def _wind(evidence: Evidence) -> Finding:
     rows = evidence.rows
     at = rows.at(Kind.WIND)
     if not bearings or not len(at):
-        lacking = ["hazard_bearing (dangerous_chemicals)"] * (not bearings)
-        return no_rows(key, *lacking, *["wind"] * (not len(at)))
+        lacking = [CHEMICALS] * (not bearings) + ["wind"] * (not len(at))
+        return no_rows(key, *lacking)
     values = rows.log.value[at].tolist()
     wind: dict[float, float] = {}
     for sector, value in zip(rows.subjects(at), values, strict=True):
@@ -342,7 +439,7 @@ def clause_5_1_12(evidence: Evidence) -> list[Finding]:
         found = judged("5.1.12", True, shown, item="points", margin=margin, margin_value=float(gap))
         return [found]
     if not kpis.staffing.stated:
-        return [no_rows("5.1.12", "on_duty", item="points")]
+        return [no_rows("5.1.12", "duty", item="points")]
     key = "5.1.12.extra_per_started_20000"
     each = evidence.checklist.get(key, CHECKLIST[key].limit)
     needed = SHIFT_MIN + math.ceil(each * math.ceil(-gap / POINTS_PER_CENTER))
@@ -352,8 +449,8 @@ def clause_5_1_12(evidence: Evidence) -> list[Finding]:
             "5.1.12",
             minutes == 0,
             Text(
-                f"{shown.en}; {minutes:.1f} min with fewer than {needed} on duty",
-                f"{shown.zh}；在岗不足{needed}人{minutes:.1f}分钟",
+                f"{shown.en}; {number(minutes, 1, 0)} min with fewer than {needed} on duty",
+                f"{shown.zh}；在岗不足{needed}人{number(minutes, 1, 0)}分钟",
             ),
             item="points",
             margin=margin,
@@ -394,7 +491,7 @@ def clause_5_2_9(evidence: Evidence) -> list[Finding]:
     """Enough spares: no repair waits for one."""
     rows = evidence.rows
     if not rows.has(Kind.SPARE_USED, Kind.SPARE_MISSING, Kind.SPARE_ORDERED, Kind.SPARE_RECEIVED):
-        return [no_rows("5.2.9", "spare_used, spare_missing", item="spares")]
+        return [no_rows("5.2.9", "spare", item="spares")]
     waiting, used = (
         evidence.kpis.maintenance.waiting_for_spare,
         evidence.kpis.maintenance.spares_used,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from twin.assessment.finding import (
+    LACKING,
     Evidence,
     Finding,
     Text,
+    holds,
     judged,
     no_rows,
     not_judged,
+    number,
     percent,
+    signed,
     ticked,
 )
 from twin.kpi.alarms import AT_ONCE_S, Demand, Quantiles
@@ -31,12 +35,14 @@ _FINDING = Text(
 )
 
 
-def _times(times: Quantiles) -> Text:
+def _times(times: Quantiles, limit: float = AT_ONCE_S) -> Text:
     if not times.count:
         return Text("none ever", "均未发生")
     return Text(
-        f"median {times.median:.1f} s, 99 % {times.p99:.1f} s, most {times.most:.1f} s",
-        f"中位{times.median:.1f}s，99%分位{times.p99:.1f}s，最长{times.most:.1f}s",
+        f"median {number(times.median, 1, limit)} s, 99 % {number(times.p99, 1, limit)} s, "
+        f"most {number(times.most, 1, limit)} s",
+        f"中位{number(times.median, 1, limit)}s，99%分位{number(times.p99, 1, limit)}s，"
+        f"最长{number(times.most, 1, limit)}s",
     )
 
 
@@ -65,7 +71,7 @@ def clause_6_1(evidence: Evidence) -> list[Finding]:
                 not_judged(key, Text("every message is still within its minute", "均未到时限"))
             )
             continue
-        shown = _times(times)
+        shown = _times(times, limit)
         findings.append(
             judged(
                 key,
@@ -76,7 +82,7 @@ def clause_6_1(evidence: Evidence) -> list[Finding]:
                     f"{of}条信息中{late}条超时（按时{percent(1 - late / of)}）；" + shown.zh,
                 ),
                 margin=(
-                    Text(f"{limit - times.most:+.1f} s", f"{limit - times.most:+.1f}s")
+                    Text(f"{signed(limit - times.most, 1)} s", f"{signed(limit - times.most, 1)}s")
                     if times.count and not late
                     else Text(f"{-late:+d} messages", f"{-late:+d}条")
                 ),
@@ -165,7 +171,7 @@ def clause_6_4(evidence: Evidence) -> list[Finding]:
             "6.4",
             alarms.annotated,
             Text(f"fire alarms without an annotation ({counts})", f"火警未注释（{counts}）"),
-            Text("the log has no decided fire alarm", "日志中没有可判定的火警"),
+            LACKING["fire_alarm"],
             item="annotation",
         )
     ]
@@ -194,7 +200,7 @@ def _tickets(key: str, tickets: TicketKpis, limit: float, states: int, neglected
     bad = tickets.unmet + neglected
     hours = limit / 3600.0
     most = tickets.duration.most / 3600.0
-    longest = Text(f"most {most:.1f} h", f"最长{most:.1f}h")
+    longest = Text(f"most {number(most, 1, hours)} h", f"最长{number(most, 1, hours)}h")
     if not tickets.duration.count:
         longest = Text("none ever done", "均未完成")
     finding, finding_zh, stricter = "", "", None
@@ -202,11 +208,11 @@ def _tickets(key: str, tickets: TicketKpis, limit: float, states: int, neglected
         finding = f", {tickets.without_finding} without a recorded finding by then"
         finding_zh = f"，{tickets.without_finding}件届时无情况记录"
         unseen = tickets.closed_unseen
-        word = ("met", "符合") if unseen + bad == 0 else ("not met", "不符合")
+        word = holds(unseen + bad == 0)
         stricter = Text(
             f"found out while the device was offline: {unseen} of {decided} were over before "
-            f"anybody had looked: {word[0]}",
-            f"离线期间即查明情况：{decided}件中{unseen}件在查明前已自行恢复：{word[1]}",
+            f"anybody had looked: {word.en}",
+            f"离线期间即查明情况：{decided}件中{unseen}件在查明前已自行恢复：{word.zh}",
         )
     ok = bad == 0
     return judged(
@@ -219,7 +225,7 @@ def _tickets(key: str, tickets: TicketKpis, limit: float, states: int, neglected
             f"{longest.zh}",
         ),
         margin=(
-            Text(f"{hours - most:+.1f} h", f"{hours - most:+.1f}h")
+            Text(f"{signed(hours - most, 1)} h", f"{signed(hours - most, 1)}h")
             if ok
             else Text(f"{-bad:+d} devices", f"{-bad:+d}件")
         ),

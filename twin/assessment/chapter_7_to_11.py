@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twin.assessment.finding import (
+    LACKING,
     Evidence,
     Finding,
     Text,
@@ -40,7 +41,7 @@ def clause_7_2(evidence: Evidence) -> list[Finding]:
     care = evidence.kpis.maintenance
     findings = [ticked(evidence, "7.2", item="manager_app")]
     if care.completion != care.completion:
-        return [*findings, no_rows("7.2", "ticket_opened", item="maintenance_completion")]
+        return [*findings, no_rows("7.2", "ticket", item="maintenance_completion")]
     reason = Text("tickets closed / closed or past their deadline", "已完成工单/已完成或逾期工单")
     gave = Text(percent(care.completion), percent(care.completion))
     return [*findings, figure("7.2", gave, item="maintenance_completion", reason=reason)]
@@ -56,7 +57,7 @@ def clause_8_1(evidence: Evidence) -> list[Finding]:
     planned = evidence.kpis.maintenance.tickets[Ticket.PERIODIC]
     findings = [ticked(evidence, "8.1", item="plan_and_records")]
     if planned.opened == 0:
-        return [*findings, no_rows("8.1", "ticket_opened (periodic)", item="planned_maintenance")]
+        return [*findings, no_rows("8.1", "periodic", item="planned_maintenance")]
     gave = Text(
         f"{planned.closed} of {planned.opened} planned tests and cleanings done, {planned.late} "
         "late",
@@ -84,7 +85,7 @@ def clause_8_3(evidence: Evidence) -> list[Finding]:
     """Every fire alarm a closed loop: responded, verified, annotated, closed; a fire reported."""
     loop = evidence.kpis.alarms.loop
     if loop.asked == 0:
-        missing = Text("the log has no decided fire alarm", "日志中没有可判定的火警")
+        missing = LACKING["fire_alarm"]
         return [not_judged("8.3", missing, item="closed_loop")]
     lacking = loop.asked - loop.met
     gave = Text(

@@ -47,6 +47,93 @@ class Text(NamedTuple):
     zh: str
 
 
+UNANSWERED = Text("the checklist does not answer", "检查表未填写")
+"""How the reason of a finding begins that is not judged for want of an answer."""
+
+LACKING: Mapping[str, Text] = {
+    "device": Text(
+        "no device is registered: give each its `device` row",
+        "未登记设备：请为每台设备写入device记录",
+    ),
+    "conforms": Text(
+        "no device says whether its model conforms: add `conforms` to the `device` rows",
+        "未注明设备是否符合国家标准：请在device记录中写明conforms",
+    ),
+    "venue": Text(
+        "no unit is registered: give each its `venue` row", "未登记联网单位：请写入venue记录"
+    ),
+    "person": Text(
+        "nobody of the center is registered: give each person a `person` row",
+        "未登记服务中心人员：请写入person记录",
+    ),
+    "duty": Text(
+        "nobody's time on duty is recorded: add `on_duty` and `off_duty` rows",
+        "没有值班记录：请写入on_duty、off_duty记录",
+    ),
+    "fire_alarm": Text(
+        "no fire alarm came in the period: take a longer one, or check that the log holds the "
+        "`fire_alarm` rows",
+        "期内没有火警：请延长时段，或核对日志是否含fire_alarm记录",
+    ),
+    "complaint": Text(
+        "no complaint is recorded: add `complaint` rows, or answer 11.2.complaints_registered in "
+        "the checklist",
+        "没有投诉记录：请写入complaint记录，或在检查表中填写11.2.complaints_registered",
+    ),
+    "renewal": Text(
+        "no contract ended in the period: take a longer one, or add `renewal` rows",
+        "期内没有合约到期：请延长时段，或写入renewal记录",
+    ),
+    "fire": Text(
+        "incipient fires are not recorded: a simulation knows them; a center that does may add "
+        "`fire` and `fire_missed` rows",
+        "没有初期火情记录：模拟自带；实际中心可写入fire、fire_missed记录",
+    ),
+    "edge": Text(
+        "the way to the area's edge is not measured: simulate the site on its roads, or add "
+        "`edge_time` and `edge_distance` rows",
+        "未测算到辖区边缘的行程：请用实际路网模拟该站点，或写入edge_time、edge_distance记录",
+    ),
+    "worst_hour": Text(
+        "the way to the area's edge is known in free flow alone: add `edge_time` rows of the worst "
+        "hour",
+        "仅有自由流下到辖区边缘的时间：请补充最不利时段的edge_time记录",
+    ),
+    "dangerous_chemicals": Text(
+        "the map shows no place with dangerous chemicals: if there is one, enter it in "
+        "roads.hazards_file (in a log: `hazard_distance` and `hazard_bearing` rows)",
+        "地图上没有危险化学品场所：如有，请写入roads.hazards_file（日志中为hazard_distance、"
+        "hazard_bearing记录）",
+    ),
+    "filling_station": Text(
+        "the map shows no filling station: if there is one, enter it in roads.hazards_file (in a "
+        "log: a `hazard_distance` row)",
+        "地图上没有加油加气站：如有，请写入roads.hazards_file（日志中为hazard_distance记录）",
+    ),
+    "wind": Text(
+        "there is no wind rose: give the center's `wind` table (in a log: `wind` rows)",
+        "没有风玫瑰：请填写该中心的wind表（日志中为wind记录）",
+    ),
+    "spare": Text(
+        "spares are not recorded: add `spare_used` and `spare_missing` rows",
+        "没有备件记录：请写入spare_used、spare_missing记录",
+    ),
+    "ticket": Text(
+        "no ticket is recorded: add `ticket_opened` and `ticket_closed` rows",
+        "没有维护工单记录：请写入ticket_opened、ticket_closed记录",
+    ),
+    "periodic": Text(
+        "no planned maintenance is recorded: add tickets with the text `periodic`",
+        "没有计划维保记录：请写入periodic工单",
+    ),
+    "survey": Text(
+        f"{UNANSWERED.en} any 4.2 item of the site survey",
+        f"{UNANSWERED.zh}4.2现场勘察各项",
+    ),
+}
+"""What a log may lack, and what its owner can do about it."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """What one requirement asks, what the period gave, and how it is judged.
@@ -151,9 +238,10 @@ def not_judged(key: str, missing: Text, *, item: str = "", gave: Text | None = N
 
 
 def no_rows(key: str, *kinds: str, item: str = "") -> Finding:
-    """Not judged, for want of rows of these kinds."""
-    named = ", ".join(kinds)
-    return not_judged(key, Text(f"the log has no {named} row", f"日志中没有{named}记录"), item=item)
+    """Not judged, for want of what these keys of :data:`LACKING` name; it says what to do."""
+    why = [LACKING[kind] for kind in kinds]
+    reason = Text("; ".join(text.en for text in why), "；".join(text.zh for text in why))
+    return not_judged(key, reason, item=item)
 
 
 def ticked(evidence: Evidence, key: str, *, item: str = "") -> Finding:
@@ -189,7 +277,8 @@ def ticked_items(
         return judged(key, False, _lacking(unmet, answers), item=item)
     if unanswered:
         keys = ", ".join(entry.key for entry in unanswered)
-        return not_judged(key, Text(f"the checklist lacks {keys}", f"检查表缺少{keys}"), item=item)
+        reason = Text(f"{UNANSWERED.en} {keys}", f"{UNANSWERED.zh}{keys}")
+        return not_judged(key, reason, item=item)
     numbers = [e for e in asked if e.answer in (Answer.AT_LEAST, Answer.AT_MOST)]
     shown = "; ".join(f"{e.question_en} {answers[e.key]:g} {e.unit}".strip() for e in numbers)
     shown_zh = "；".join(f"{e.question_zh} {answers[e.key]:g} {e.unit}".strip() for e in numbers)
@@ -236,15 +325,45 @@ def _lacking(unmet: list[ChecklistItem], answers: Mapping[str, float]) -> Text:
     return Text("; ".join(en), "；".join(zh))
 
 
-def percent(rate: float, digits: int = 2) -> str:
-    """A rate as people write it; never rounded up to a limit that it does not reach."""
+def number(value: float, digits: int, *limits: float) -> str:
+    """A number as people write it: rounded, with more digits where it would land on a limit.
+
+    So a figure never reads as if it were on the other side of what it is judged by: 14.96 against
+    15 is ``14.96`` and not ``15.0``.
+
+    Parameters
+    ----------
+    digits : after the point.
+    limits : what the number is judged by, in its own unit.
+    """
+    while any(
+        not math.isclose(value, limit, rel_tol=1e-9, abs_tol=1e-9)
+        and float(f"{value:.{digits}f}") == limit
+        for limit in limits
+    ):
+        digits += 1
+    return f"{value:.{digits}f}"
+
+
+def signed(value: float, digits: int) -> str:
+    """A margin with its sign; one that is not 0 never reads as 0."""
+    text = number(abs(value), digits, 0.0)
+    return f"{'-' if value < 0 and float(text) else '+'}{text}"
+
+
+def percent(rate: float, digits: int = 2, limit: float = 1.0) -> str:
+    """A rate as people write it, by the rule of :func:`number`; 100 % is always a limit."""
     if math.isnan(rate):
         return "-"
-    scale = 10.0 ** (digits + 2)
-    down = math.floor(rate * scale + 1e-6) / scale
-    return f"{down:.{digits}%}".replace("%", " %")
+    return f"{number(100.0 * rate, digits, 100.0 * limit, 100.0)} %"
 
 
 def points(gap: float) -> Text:
     """A difference of two rates, in percentage points."""
-    return Text(f"{gap * 100:+.2f} points", f"{gap * 100:+.2f}个百分点")
+    text = signed(100.0 * gap, 2)
+    return Text(f"{text} points", f"{text}个百分点")
+
+
+def holds(ok: bool) -> Text:
+    """How a stricter reading ends."""
+    return Text("met", "符合") if ok else Text("not met", "不符合")

@@ -4,6 +4,9 @@ Definitions that the standard leaves open, as this project reads them:
 
 - A *message* is verified by the verification of its alarm that ends after it came. A message that
   came after it, of a device that the center had disabled by then, is counted apart.
+- *Strictly verified* is a message after which somebody said by telephone or video what it was, or
+  somebody came to the scene: a call that nobody answers, or that leaves it unclear, verifies
+  nothing. Messages of disabled devices count here.
 - An alarm is *handled* when at least one responsible person was notified within 1 min of receipt,
   somebody (other than the brigade) was on scene within 15 min of the order where people were sent
   or had to be sent because nobody was reached, and its record is closed.
@@ -32,6 +35,8 @@ from twin.terms import FALSE_ALARMS, Annotation, Category, Kind, Verification
 AT_ONCE_S = 60.0  # "at once" of 6.2 has no number: assumption, vary 30 s to 180 s
 RECORD_S = 24 * 3600.0  # a record still open so long after its alarm is not closed: assumption,
 # vary 8 h to 168 h; it decides only about the last day of a log
+ANSWERS = (Verification.CONFIRMED, Verification.NOT_A_FIRE, Verification.TEST)
+"""Ends of a verification at which somebody has said what it is."""
 NEVER = np.iinfo(np.int64).max // 4
 NAN = float("nan")
 
@@ -103,6 +108,8 @@ class AlarmKpis:
     ``messages`` are the fire alarm messages that are decided (verified, or past their minute);
     ``verified`` of them were verified, ``responded_late`` and ``verified_late`` missed 5 s or
     1 min (never counts as late); ``messages_pending`` and ``messages_disabled`` are apart.
+    ``strictly_verified`` are of ``messages_strict``, ``strictly_verified_at_once`` of them within
+    1 min of receipt; the strict rates are of these.
     ``handled`` and ``strictly_handled`` are of ``alarms`` (no tests, not ``alarms_pending``).
     """
 
@@ -111,7 +118,11 @@ class AlarmKpis:
     messages_pending: int
     messages_disabled: int
     verification_rate: float
+    messages_strict: int
+    strictly_verified: int
+    strictly_verified_at_once: int
     strict_verification_rate: float
+    at_once_verification_rate: float
     responded_late: int
     verified_late: int
     response: Quantiles
@@ -249,6 +260,14 @@ def alarm_kpis(rows: Rows, devices: Registry, disabled: Intervals) -> AlarmKpis:
     apart = covered(disabled, device, time, time) & ~verified & (before >= 0)
     pending = ~verified & (end - time < _us(VERIFICATION_S)) & ~apart
     decided = ~pending & ~apart
+    answers = rows.where_text(verified_at, *ANSWERS)
+    known_rows = np.union1d(answers, rows.at(Kind.ON_SCENE))
+    next_known = chains.next_row(known_rows, fire_rows, alarm)
+    known = next_known < len(log)
+    until_known = np.where(known, log.time[np.minimum(next_known, len(log) - 1)], NEVER) - time
+    # whoever has been sent has their 15 min still, and the verification its minute before
+    in_time_still = ~known & (end - time < _us(VERIFICATION_S + TRAVEL_S))
+    strict_of = ~pending & ~in_time_still
     late_verified = decided & (waiting > _us(VERIFICATION_S))
     late_response = ~apart & (response > _us(RESPONSE_S)) & (end - time >= _us(RESPONSE_S))
 
@@ -365,6 +384,8 @@ def alarm_kpis(rows: Rows, devices: Registry, disabled: Intervals) -> AlarmKpis:
     roles = rows.texts(chains.place(arrivals)[0])
     count_messages, count_alarms = int(decided.sum()), int(counted.sum())
     good, handled_n = int((verified & decided).sum()), int((handled & counted).sum())
+    count_strict, known_n = int(strict_of.sum()), int((known & strict_of).sum())
+    at_once_n = int((strict_of & (until_known <= _us(VERIFICATION_S))).sum())
     strict_n = int((strict & counted).sum())
     words = np.bincount(log.text.codes[received], minlength=len(log.text.words))
     return AlarmKpis(
@@ -373,11 +394,11 @@ def alarm_kpis(rows: Rows, devices: Registry, disabled: Intervals) -> AlarmKpis:
         messages_pending=int(pending.sum()),
         messages_disabled=int(apart.sum()),
         verification_rate=float(verification_rate(good, count_messages)),
-        strict_verification_rate=float(
-            verification_rate(
-                int((decided & ~late_verified).sum()), count_messages + int(apart.sum())
-            )
-        ),
+        messages_strict=count_strict,
+        strictly_verified=known_n,
+        strictly_verified_at_once=at_once_n,
+        strict_verification_rate=float(verification_rate(known_n, count_strict)),
+        at_once_verification_rate=float(verification_rate(at_once_n, count_strict)),
         responded_late=int(late_response.sum()),
         verified_late=int(late_verified.sum()),
         response=quantiles(response[response < NEVER // 2] / MICROSECONDS),
@@ -414,6 +435,7 @@ def alarm_kpis(rows: Rows, devices: Registry, disabled: Intervals) -> AlarmKpis:
         by_hour=tuple(np.bincount(period.hour_of_day(raised), minlength=24).tolist()),
         by_month={
             "verification_rate": monthly(verified, decided, message_month),
+            "strict_verification_rate": monthly(known, strict_of, message_month),
             "handling_rate": monthly(handled, counted, month),
             "strict_handling_rate": monthly(strict, counted, month),
             "alarms": tally(every, month),

@@ -113,6 +113,9 @@ def _year(kpis: Kpis) -> Iterable[tuple[str, float, str]]:
         "verified",
         "messages_pending",
         "messages_disabled",
+        "messages_strict",
+        "strictly_verified",
+        "strictly_verified_at_once",
         "responded_late",
         "verified_late",
         "alarms_all",
@@ -131,6 +134,7 @@ def _year(kpis: Kpis) -> Iterable[tuple[str, float, str]]:
     for name in (
         "verification_rate",
         "strict_verification_rate",
+        "at_once_verification_rate",
         "handling_rate",
         "strict_handling_rate",
     ):

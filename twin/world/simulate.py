@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +20,7 @@ from twin.roads.load import load_roads
 from twin.roads.network import RoadNetwork
 from twin.roads.travel import TravelTimes
 from twin.scenario import Scenario, ScenarioError
-from twin.siting.rules import edge_points, hazard_checks, reach
+from twin.siting.rules import edge_facts, edge_points, hazard_checks, reach
 from twin.streams import Streams
 from twin.terms import Kind
 from twin.venues.build import Fleet, Venues, build_venues
@@ -297,8 +299,10 @@ def _place(
     measured = reach(network, travel, node, site, edge, turnout)
     worst = f"{DAYS[measured.worst_hour // 24]} {measured.worst_hour % 24:02d}:00"
     rows: list[tuple[Kind, str, float, str]] = []
-    for i in range(len(edge)):
+    for i, facts in enumerate(edge_facts(network, edge)):
         subject = f"edge-{i + 1:03d}"
+        where = json.dumps(facts, ensure_ascii=False)
+        rows.append((Kind.EDGE_POINT, subject, math.nan, where))
         rows.append((Kind.EDGE_TIME, subject, float(measured.free_flow_s[i]), "free_flow"))
         rows.append((Kind.EDGE_TIME, subject, float(measured.worst_hour_s[i]), worst))
         rows.append((Kind.EDGE_DISTANCE, subject, float(measured.straight_m[i]), "straight"))
