@@ -10,12 +10,14 @@ import pytest
 import shapely
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial import cKDTree
 
 from twin.roads.build import RawMap, build_network
 from twin.roads.load import load_roads
 from twin.roads.network import RoadNetwork, projection
 from twin.roads.settings import RoadSettings
 from twin.roads.travel import TravelTimes
+from twin.siting.cells import node_cells
 from twin.siting.reached import nearest_within, partition, reached_area, reached_roads
 from twin.siting.services import (
     brigade_advice,
@@ -24,7 +26,7 @@ from twin.siting.services import (
     water_metres,
 )
 from twin.siting.settings import SitingSettings
-from twin.siting.times import covers_of, decisive_rows, node_times, reach_matrix
+from twin.siting.times import cell_matrix, decisive_rows, node_times, reach_matrix
 
 ORIGIN = (119.6, 32.0)
 
@@ -174,7 +176,27 @@ def test_the_matrix_is_the_rule(township: RoadNetwork) -> None:
         assert matrix.seconds[:, j] == pytest.approx(seconds, rel=1e-6)
         assert matrix.metres[:, j] == pytest.approx(metres, rel=1e-6)
         assert np.array_equal(matrix.covers[:, j], (seconds <= 900.0) & (metres <= 8000.0))
-    assert np.array_equal(covers_of(times, sites, places, 90.0, 900.0, 8000.0), matrix.covers)
+
+
+def test_cells_are_what_lies_nearest(township: RoadNetwork) -> None:
+    """Against a search over random spots: the farthest corner is as far as any spot of the cell."""
+    cells = node_cells(township)
+    rng = np.random.default_rng(3)
+    x0, y0, x1, y1 = township.boundary.bounds
+    x, y = rng.uniform(x0, x1, 20_000), rng.uniform(y0, y1, 20_000)
+    inside = shapely.contains_xy(township.boundary, x, y)
+    x, y = x[inside], y[inside]
+    places = np.column_stack([township.x, township.y])[cells.node]
+    owner = cKDTree(places).query(np.column_stack([x, y]))[1]
+    site = (500.0, -2000.0)
+    farthest = cells.farthest(*site)
+    assert (np.hypot(x - site[0], y - site[1]) <= farthest[owner] + 1e-6).all()
+    nodes = np.hypot(places[:, 0] - site[0], places[:, 1] - site[1])
+    assert (farthest >= nodes).all()
+    assert np.median(farthest - nodes) < 150.0
+    times = np.zeros((1, len(township)), np.float32)
+    held = cell_matrix(times, ([site[0]], [site[1]]), cells, 0.0, 900.0, 5000.0)
+    assert np.array_equal(held[:, 0], farthest <= 5000.0)
 
 
 @given(st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=12))

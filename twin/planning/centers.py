@@ -16,10 +16,10 @@ from twin.planning.demand import Demand
 from twin.roads.network import RoadNetwork
 from twin.roads.travel import TravelTimes
 from twin.siting.candidates import Candidates
+from twin.siting.cells import Cells
 from twin.siting.reached import nearest_within, partition, reached_area, reached_roads
 from twin.siting.rules import EdgePoints, HazardCheck, Reach, edge_points, hazard_checks
 from twin.siting.settings import SitingSettings
-from twin.siting.times import ROUNDING_S
 from twin.standard import SHIFT_MIN
 from twin.terms import Role
 
@@ -149,6 +149,8 @@ def centers_of(
     seconds: NDArray[np.float32],
     slowest: NDArray[np.float32],
     free: NDArray[np.float32],
+    cells: Cells,
+    held: NDArray[np.bool_],
     by_demand: bool,
 ) -> list[CenterPlan]:
     """The chosen centers with their areas.
@@ -161,19 +163,21 @@ def centers_of(
     demand, served : (venues, sites) points of each venue that each chosen site serves.
     seconds : (demand, sites) turnout and travel in the worst hour.
     slowest, free : (sites, nodes) travel in the worst hour and in free flow.
+    cells, held : of the road nodes, and (cells, sites) which site has them within both limits.
     by_demand : the roads around a venue belong to the venue's center even if another is faster.
     """
     turnout = template.response.turnout
-    of_node = _sites_of_nodes(
-        network, settings, turnout + slowest, candidates, sites, demand, served, by_demand
-    )
     main = np.asarray(served.argmax(axis=1)).ravel().astype(np.int64)
-    places = slice(0, demand.venues)
+    of_cell = _sites_of_cells(network, slowest, demand, main, cells, held, by_demand)
+    # a venue goes with the land around it, but for those that the choice gives to somebody else
+    own = np.full(len(network), -1)
+    own[cells.node] = of_cell
+    apart = np.flatnonzero(own[demand.node[: demand.venues]] != main)
     areas = partition(
         network,
-        np.append(network.x, demand.x[places]),
-        np.append(network.y, demand.y[places]),
-        np.append(of_node, main),
+        np.append(network.x[cells.node], demand.x[apart]),
+        np.append(network.y[cells.node], demand.y[apart]),
+        np.append(of_cell, main[apart]),
         len(sites),
     )
     hours = travel.slowest_hours()
@@ -261,28 +265,22 @@ def _binding(
     return Binding(value, value / limit, float(edge.x[worst]), float(edge.y[worst]), broken)
 
 
-def _sites_of_nodes(
+def _sites_of_cells(
     network: RoadNetwork,
-    settings: SitingSettings,
-    seconds: NDArray[np.float32],
-    candidates: Candidates,
-    sites: NDArray[np.int64],
+    slowest: NDArray[np.float32],
     demand: Demand,
-    served: csr_array,
+    main: NDArray[np.int64],
+    cells: Cells,
+    held: NDArray[np.bool_],
     by_demand: bool,
 ) -> NDArray[np.int64]:
-    """The chosen site that each road node belongs to; ``seconds`` are (sites, nodes)."""
+    """The chosen site that each cell belongs to."""
     from scipy.spatial import cKDTree
 
-    metres = np.empty_like(seconds)
-    for k, site in enumerate(sites.tolist()):
-        metres[k] = np.hypot(network.x - candidates.x[site], network.y - candidates.y[site])
-    within = (seconds <= settings.travel_limit - ROUNDING_S) & (metres <= settings.radius)
-    of_node = nearest_within(seconds.T, within.T)
+    of_cell = nearest_within(slowest[:, cells.node].T, held)
     if by_demand:
         places = np.column_stack([demand.x, demand.y])[: demand.venues]
-        _, nearest = cKDTree(places).query(np.column_stack([network.x, network.y]))
-        wanted = np.asarray(served.argmax(axis=1)).ravel()[nearest]
-        at = np.arange(len(network))
-        of_node = np.where(within[wanted, at], wanted, of_node)
-    return of_node
+        at = np.column_stack([network.x, network.y])[cells.node]
+        wanted = main[cKDTree(places).query(at)[1]]
+        of_cell = np.where(held[np.arange(len(wanted)), wanted], wanted, of_cell)
+    return of_cell

@@ -19,6 +19,7 @@ from twin.roads.travel import TravelTimes
 from twin.scenario import Scenario, ScenarioError
 from twin.siting import choose
 from twin.siting.candidates import Candidates, Exclusion, exclude, find_candidates
+from twin.siting.cells import Cells, node_cells
 from twin.siting.choose import Choice, FrontPoint
 from twin.siting.reached import nearest_within
 from twin.siting.services import (
@@ -31,7 +32,7 @@ from twin.siting.services import (
 from twin.siting.settings import SitingSettings
 from twin.siting.times import (
     Matrix,
-    covers_of,
+    cell_matrix,
     decisive_rows,
     node_times,
     reach_matrix,
@@ -200,9 +201,13 @@ def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan
     times = node_times(travel, candidates.node, travel.slowest_hours())
     sites_at = (candidates.x, candidates.y)
     rule = (template.response.turnout, settings.travel_limit, settings.radius)
-    if settings.edge:
-        demand = demand.with_roads(network, _decisive_roads(network, times, sites_at, rule))
+    cells = node_cells(network)
+    held = cell_matrix(times, sites_at, cells, *rule)
+    roads = _decisive_roads(held) if settings.edge else np.empty(0, np.int64)
+    demand = demand.with_roads(network, cells.node[roads])
     matrix = reach_matrix(times, sites_at, (demand.node, demand.x, demand.y), *rule)
+    if len(roads):
+        _judge_by_cells(matrix, sites_at, cells, held, roads)
     steps.done("times", 0.35, "choosing sites")
     choice = _choose(settings, template, candidates, demand, matrix)
     sites = np.asarray(choice.sites, np.int64)
@@ -210,11 +215,12 @@ def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan
         raise ScenarioError(_no_choice(settings, choice, demand))
     steps.done("choice", 0.6, "areas")
     by_demand = settings.objective in ("capacitated", "cheapest")
-    served = _served(choice if by_demand else None, sites, demand, matrix)
+    held = held[:, sites]
+    served = _served(choice if by_demand else None, network, sites, demand, matrix, cells, held)
     free = node_times(travel, candidates.node[sites], [None])
     centers = centers_of(
         network, travel, settings, template, candidates, sites, demand, served,
-        matrix.seconds[:, sites], times[sites], free, by_demand,
+        matrix.seconds[:, sites], times[sites], free, cells, held, by_demand,
     )  # fmt: skip
     steps.done("areas", 0.75, "trade-off")
     front = _front(settings, demand, matrix, candidates, len(sites))
@@ -247,23 +253,27 @@ def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan
     )
 
 
-def _decisive_roads(
-    network: RoadNetwork,
-    times: NDArray[np.float32],
-    sites: tuple[NDArray[np.float64], NDArray[np.float64]],
-    rule: tuple[float, float, float],
-) -> NDArray[np.int64]:
-    """Road nodes of the district such that whoever reaches them reaches all its roads.
+def _decisive_roads(held: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Cells such that whoever reaches them reaches every road of the district.
 
     An area's edge may run anywhere; where every road is reached, every edge is. Roads that no
     candidate reaches are among them.
     """
-    import shapely
+    missed = np.flatnonzero(~held.any(axis=1))
+    return np.sort(np.append(decisive_rows(held), missed))
 
-    inside = np.flatnonzero(shapely.contains_xy(network.boundary, network.x, network.y))
-    covers = covers_of(times, sites, (inside, network.x[inside], network.y[inside]), *rule)
-    missed = np.flatnonzero(~covers.any(axis=1))
-    return np.sort(inside[np.append(decisive_rows(covers), missed)])
+
+def _judge_by_cells(
+    matrix: Matrix,
+    sites: tuple[NDArray[np.float64], NDArray[np.float64]],
+    cells: Cells,
+    held: NDArray[np.bool_],
+    roads: NDArray[np.int64],
+) -> None:
+    """Puts the distances of the roads, which come last, to the farthest corner of their cells."""
+    for site, (x, y) in enumerate(zip(*sites, strict=True)):
+        matrix.metres[-len(roads) :, site] = cells.farthest(float(x), float(y))[roads]
+    matrix.covers[-len(roads) :] = held[roads]
 
 
 def _choose(
@@ -340,35 +350,48 @@ def _no_choice(settings: SitingSettings, choice: Choice, demand: Demand) -> str:
 
 
 def _served(
-    choice: Choice | None, sites: NDArray[np.int64], demand: Demand, matrix: Matrix
+    choice: Choice | None,
+    network: RoadNetwork,
+    sites: NDArray[np.int64],
+    demand: Demand,
+    matrix: Matrix,
+    cells: Cells,
+    held: NDArray[np.bool_],
 ) -> csr_array:
     """Points of each venue by chosen site (venues, sites), whole numbers.
 
     As the choice shares them out; else, and for venues that it leaves out because nobody reaches
-    them in time, by the fastest site that is within both limits, or the fastest of all.
+    them in time, by the fastest site that holds the land around within both limits, or reaches
+    the venue within them, or is the fastest of all.
     """
     from scipy.sparse import csr_array
 
     n = demand.venues
-    fastest = nearest_within(matrix.seconds[:n, sites], matrix.covers[:n, sites])
+    within = matrix.covers[:n, sites]
+    row_of = np.full(len(network), -1)
+    row_of[cells.node] = np.arange(len(cells.node))
+    row = row_of[demand.node[:n]]
+    around = within & held[row] & (row >= 0)[:, None]
+    within = np.where(around.any(axis=1)[:, None], around, within)
+    fastest = nearest_within(matrix.seconds[:n, sites], within)
     points = demand.points[:n]
     if choice is None:
         rows = np.arange(n)
         return csr_array((points, (rows, fastest)), shape=(n, len(sites)))
     part = csr_array(choice.share)[:n][:, sites]
     rows_, columns, data = [], [], []
-    for row in range(n):
-        inner = slice(part.indptr[row], part.indptr[row + 1])
+    for venue in range(n):
+        inner = slice(part.indptr[venue], part.indptr[venue + 1])
         shares = np.asarray(part.data[inner], float)
         if shares.sum() <= 0.0:
-            rows_.append(row)
-            columns.append(int(fastest[row]))
-            data.append(int(points[row]))
+            rows_.append(venue)
+            columns.append(int(fastest[venue]))
+            data.append(int(points[venue]))
             continue
-        whole = _whole_points(shares, int(points[row]))
+        whole = _whole_points(shares, int(points[venue]))
         for column, value in zip(part.indices[inner].tolist(), whole, strict=True):
             if value or len(whole) == 1:
-                rows_.append(row)
+                rows_.append(venue)
                 columns.append(column)
                 data.append(value)
     return csr_array((data, (rows_, columns)), shape=(n, len(sites)), dtype=np.int64)

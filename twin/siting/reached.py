@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from twin.roads.network import RoadNetwork
 from twin.roads.travel import TravelTimes
+from twin.siting.cells import corners_around
 
 if TYPE_CHECKING:
     from shapely import MultiLineString, MultiPolygon, Polygon
@@ -138,14 +139,7 @@ def _faces(district: Polygon, places: Floats, of_site: NDArray[np.int64]) -> lis
     import shapely
     from scipy.spatial import Voronoi
 
-    x0, y0, x1, y1 = district.bounds
-    far = 10 * max(x1 - x0, y1 - y0)
-    around = [
-        (x0 - far, y0 - far),
-        (x1 + far, y0 - far),
-        (x0 - far, y1 + far),
-        (x1 + far, y1 + far),
-    ]
+    around = corners_around(district.bounds)
     cells = Voronoi(np.concatenate([places, around]))
     site = np.append(of_site, [-1] * len(around))
     border = site[cells.ridge_points[:, 0]] != site[cells.ridge_points[:, 1]]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from twin.roads.travel import TravelTimes
+from twin.siting.cells import Cells
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.float32]
@@ -91,21 +92,30 @@ def reach_matrix(
     return Matrix(seconds, metres, covers)
 
 
-def covers_of(
+def cell_matrix(
     times: Times,
     sites: tuple[ArrayLike, ArrayLike],
-    places: tuple[ArrayLike, ArrayLike, ArrayLike],
+    cells: Cells,
     turnout_s: float,
     limit_s: float,
     radius_m: float,
 ) -> NDArray[np.bool_]:
-    """Only the ``covers`` of :func:`reach_matrix`, for many places: a byte per pair."""
+    """Which sites reach which road node in time and have its whole cell within the radius.
+
+    Parameters
+    ----------
+    times, sites, turnout_s, limit_s, radius_m : as of :func:`reach_matrix`.
+    cells : of the road nodes.
+
+    Returns
+    -------
+    (cells, sites), a byte per pair.
+    """
     x, y = (np.asarray(axis, float) for axis in sites)
-    node, u, v = (np.asarray(axis) for axis in places)
-    covers = np.empty((len(node), len(x)), bool)
+    covers = np.empty((len(cells.node), len(x)), bool)
     for site in range(len(x)):
-        covers[:, site] = turnout_s + times[site, node] <= limit_s - ROUNDING_S
-        covers[:, site] &= np.hypot(u - x[site], v - y[site]) <= radius_m
+        covers[:, site] = turnout_s + times[site, cells.node] <= limit_s - ROUNDING_S
+        covers[:, site] &= cells.farthest(x[site], y[site]) <= radius_m
     return covers
 
 
