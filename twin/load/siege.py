@@ -140,7 +140,7 @@ class ServedCore:
     ) -> None:
         self.data, self.tls, self.workers, self.speed = data, tls, workers, speed
         self._database = ["--database", database] if database else []
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._log = data.parent / f"{data.name}.log"
 
@@ -358,7 +358,8 @@ def kill(pids: Sequence[int], number: signal.Signals = signal.SIGKILL) -> None:
             os.kill(pid, number)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine on which nobody listens just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
