@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from twin.assessment import Assessment, Finding, Verdict, assess
     from twin.kpi import Kpis, compute
     from twin.log import Log, LogError, read_log, write_log
+    from twin.planning import SitePlan, plan_sites
     from twin.report.plots import plot, plot_map
     from twin.scenario import Scenario, ScenarioError, load_scenario, shipped_scenarios
     from twin.world.simulate import Run, simulate
@@ -38,10 +39,12 @@ __all__ = [
     "Run",
     "Scenario",
     "ScenarioError",
+    "SitePlan",
     "Verdict",
     "assess",
     "compute",
     "load_scenario",
+    "plan_sites",
     "plot",
     "plot_map",
     "read_log",
@@ -59,10 +62,12 @@ _HOMES = {
     "Run": "twin.world",
     "Scenario": "twin.scenario",
     "ScenarioError": "twin.scenario",
+    "SitePlan": "twin.planning",
     "Verdict": "twin.assessment",
     "assess": "twin.assessment",
     "compute": "twin.kpi",
     "load_scenario": "twin.scenario",
+    "plan_sites": "twin.planning",
     "plot": "twin.report.plots",
     "plot_map": "twin.report.plots",
     "read_log": "twin.log",

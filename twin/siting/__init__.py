@@ -1,1 +1,5 @@
-"""Siting: the rules of clauses 5.1.1 and 5.1.2 (:mod:`twin.siting.rules`), choosing sites."""
+"""Siting: the rules of 5.1.1 and 5.1.2, candidates, times, areas, and choosing sites exactly.
+
+Read first: :mod:`twin.siting.rules`, then :mod:`twin.siting.choose`. :mod:`twin.planning` puts them
+together for a scenario.
+"""
