@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order
 
 from twin.roads.load import load_roads
 from twin.roads.settings import ROAD_CLASSES, RoadSettings
@@ -37,9 +39,13 @@ def test_the_motorway_runs_on() -> None:
     motorway = network.road_class == ROAD_CLASSES.index("motorway")
     start, end = network.x[network.start[motorway]], network.x[network.end[motorway]]
     middle = (network.x.min() + network.x.max()) / 2
-    eastward = ((start < middle) & (end >= middle)).sum()
-    westward = ((start >= middle) & (end < middle)).sum()
-    assert eastward == westward == 1
+    edges = (network.start[motorway], network.end[motorway])
+    graph = csr_array((np.ones(len(start)), edges), shape=(len(network),) * 2)
+    for lane, sign in ((end > start + 100, 1), (end < start - 100, -1)):
+        # from far on one side, along the motorway alone, to far on the other
+        first = edges[0][lane & (np.abs(start - middle + sign * 6000) < 500)][0]
+        reached = network.x[breadth_first_order(graph, first, return_predecessors=False)]
+        assert (sign * (reached - middle)).max() > 6000
     y = network.y[network.start[motorway]]
     near = np.abs(start - middle) < 3000
     # traffic keeps to the right: the carriageway that runs east is the southern one
