@@ -89,6 +89,8 @@ def test_roads_are_cut_where_the_time_is_over() -> None:
     assert roads.length == pytest.approx(4 * 2640.0, rel=1e-3)
     inside = reached(travel, middle, (0.0, 0.0), 60.0, 332.0, 1500.0)
     assert inside.length == pytest.approx(4 * 1500.0, rel=1e-3)
+    short = reached(travel, middle, (0.0, 0.0), 60.0, 118.0, 8000.0)
+    assert short.length == pytest.approx(4 * 500.0, rel=1e-3)
     whole = reached(travel, middle, (0.0, 0.0), 60.0, 10_000.0, 8000.0)
     assert whole.length == pytest.approx(4 * 4000.0, rel=1e-3)
 
@@ -194,6 +196,7 @@ def test_cells_are_what_lies_nearest(township: RoadNetwork) -> None:
     nodes = np.hypot(places[:, 0] - site[0], places[:, 1] - site[1])
     assert (farthest >= nodes).all()
     assert np.median(farthest - nodes) < 150.0
+    assert (farthest - nodes).max() < 2500.0  # cut off at the district's boundary
     times = np.zeros((1, len(township)), np.float32)
     held = cell_matrix(times, ([site[0]], [site[1]]), cells, 0.0, 900.0, 5000.0)
     assert np.array_equal(held[:, 0], farthest <= 5000.0)
