@@ -56,6 +56,7 @@ class Scenario(Settings):
 
     name: str = param("", "name of the scenario", "input")
     purpose: str = param("", "the question that it answers, in a line", "input")
+    purpose_zh: str = param("", "the same in Chinese, for a report in Chinese", "input")
     seed: int = param(1, "seed of all random streams", "input", least=0, most=2**63 - 1)
     start: dt.date = Field(
         dt.date(2026, 1, 1),
@@ -91,6 +92,15 @@ class Scenario(Settings):
     size: SizeSettings | None = Field(
         None, description="how a center is sized (`twin size`); a run does not look at it"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _alike(cls, data: object) -> object:
+        """Centers that are ``like`` another one get what they do not say themselves from it."""
+        centers = data.get("centers") if isinstance(data, dict) else None
+        if not isinstance(data, dict) or not isinstance(centers, dict):
+            return data
+        return {**data, "centers": {name: _like(centers, name, ()) for name in centers}}
 
     @field_validator("time_zone")
     @classmethod
@@ -247,6 +257,15 @@ def scenario_schema() -> dict[str, Any]:
         "type": "string",
         "description": "the file, or the shipped scenario, that this one builds on",
     }
+    center = schema["$defs"]["CenterSettings"]["properties"]
+    schema["$defs"]["CenterSettings"]["properties"] = {
+        "like": {
+            "type": "string",
+            "description": "another center of the scenario: what this one does not say itself "
+            f"(all but {', '.join(_ITS_OWN)}) is as there",
+        },
+        **center,
+    }
     items = {
         key: {"type": ["boolean", "number"], "description": item.question_en}
         for key, item in CHECKLIST.items()
@@ -321,7 +340,7 @@ def _read(path: Path, chain: list[Path]) -> list[Layer]:
     except ScenarioError as error:
         raise ScenarioError(f"{path}: extends: {error}") from error
     # A scenario of its own has its own name and purpose, not those it builds on.
-    own = {"name": path.stem, "purpose": "", **data}
+    own = {"name": path.stem, "purpose": "", "purpose_zh": "", **data}
     return [*_read(found, here), (str(path), own)]
 
 
@@ -350,6 +369,31 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any], where: str) -> dic
         else:
             merged[key] = value
     return merged
+
+
+_ITS_OWN = ("lon", "lat", "area")
+"""What a center does not take from the one that it is like: where it stands and what it serves."""
+
+
+def _like(centers: Mapping[str, Any], name: str, chain: tuple[str, ...]) -> Any:
+    """A center's table with all that it takes from the center that it is ``like``."""
+    own = centers[name]
+    if not isinstance(own, dict) or "like" not in own:
+        return own
+    other, known = own["like"], [n for n in centers if n != name]
+    if not isinstance(other, str) or other not in known:
+        raise ValueError(
+            f"centers.{name}.like: write the name of another center of the scenario; "
+            + (f"there are {', '.join(known)}" if known else "there is no other one")
+        )
+    if other in chain:
+        raise ValueError(f"centers.{name}.like: leads back to itself ({' -> '.join(chain)})")
+    base = _like(centers, other, (*chain, name))
+    if not isinstance(base, dict):
+        return own
+    kept = {key: value for key, value in base.items() if key not in _ITS_OWN}
+    mine = {key: value for key, value in own.items() if key != "like"}
+    return _merged(kept, mine, f"centers.{name}")
 
 
 def _put(data: dict[str, Any], keys: Sequence[str], value: Any, where: str) -> None:
@@ -447,7 +491,8 @@ def _keys_at(place: Sequence[Any]) -> list[str]:
             model = options[0] if type(None) in options else model
             continue
         model = getattr(model, "__args__", (None, None))[-1]
-    return sorted(getattr(model, "model_fields", {}))
+    like = ("like",) if model is CenterSettings else ()
+    return sorted((*getattr(model, "model_fields", {}), *like))
 
 
 # -- writing ----------------------------------------------------------------------------------

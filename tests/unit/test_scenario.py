@@ -134,3 +134,71 @@ def test_the_schema_is_json_and_lists_the_checklist() -> None:
     items = schema["$defs"]["CenterSettings"]["properties"]["checklist"]
     assert set(items["properties"]) == set(CHECKLIST)
     assert items["additionalProperties"] is False
+
+
+TWO = """extends = "township"
+[centers.center]
+lon = 119.58
+lat = 32.0
+area = "west.geojson"
+[centers.east]
+like = "center"
+lon = 119.64
+lat = 32.01
+roster.duty = 8
+checklist."5.1.5.floor_area_m2" = 90
+"""
+
+
+def test_a_center_is_like_another_but_for_what_it_says(tmp_path: Path) -> None:
+    """Checklist, wind and roster come along; place and area do not."""
+    path = tmp_path / "two.toml"
+    path.write_text(TWO)
+    (tmp_path / "west.geojson").write_text("{}")
+    first, second = load_scenario(path).centers.values()
+    assert (second.lon, second.lat, second.area) == (119.64, 32.01, None)
+    assert first.area is not None
+    assert (first.roster.duty, second.roster.duty) == (12, 8)
+    assert second.roster.maintenance == first.roster.maintenance == 3
+    changed = {k for k in CHECKLIST if second.checklist.get(k) != first.checklist.get(k)}
+    assert changed == {"5.1.5.floor_area_m2"}
+    assert second.wind == first.wind != {}
+    # one that is like the like, set on the command line; resolved, it stands alone
+    more = ("centers.far.like=east", "centers.far.lon=119.6", "centers.far.lat=32.05")
+    far = load_scenario(path, more).centers["far"]
+    assert (far.roster.duty, far.checklist["5.1.5.floor_area_m2"]) == (8, 90)
+    resolved = tmp_path / "resolved.toml"
+    resolved.write_text(load_scenario(path).toml())
+    assert "like =" not in resolved.read_text()
+    assert load_scenario(resolved) == load_scenario(path)
+
+
+@pytest.mark.parametrize(
+    ("like", "says"),
+    [
+        ('"west"', "there are center"),
+        ('"east"', "there are center"),
+        ("1", "the name of another center"),
+    ],
+)
+def test_a_center_is_like_one_that_is_there(tmp_path: Path, like: str, says: str) -> None:
+    path = tmp_path / "two.toml"
+    path.write_text(TWO.replace('like = "center"', f"like = {like}"))
+    with pytest.raises(ScenarioError, match=rf"centers\.east\.like: .*{says}"):
+        load_scenario(path)
+
+
+def test_centers_that_are_like_each_other(tmp_path: Path) -> None:
+    """Told, not followed for ever."""
+    path = tmp_path / "two.toml"
+    path.write_text(TWO.replace("[centers.center]", '[centers.center]\nlike = "east"'))
+    with pytest.raises(ScenarioError, match="leads back to itself"):
+        load_scenario(path)
+
+
+def test_an_editor_knows_like() -> None:
+    """It is in the schema, and among the settings that a slip is answered with."""
+    schema = scenario_schema()
+    assert "like" in schema["$defs"]["CenterSettings"]["properties"]
+    with pytest.raises(ScenarioError, match=r"known here are .*like"):
+        load_scenario("township", ["centers.center.lik=1"])

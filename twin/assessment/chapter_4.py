@@ -20,6 +20,7 @@ from twin.assessment.finding import (
     ticked,
     ticked_items,
 )
+from twin.kpi import AlarmKpis
 from twin.standard import HANDLING_RATE, NOTIFY_S, ONLINE_RATE, SHIFT_MIN, STAFF_MIN, Modality
 from twin.terms import Kind, View
 
@@ -158,9 +159,6 @@ def clause_4_6(evidence: Evidence) -> list[Finding]:
         findings.append(no_rows("4.6.verification", "fire_alarm", item="verification_rate"))
     else:
         missing = alarms.messages - alarms.verified
-        strict, at_once = alarms.strict_verification_rate, alarms.at_once_verification_rate
-        strict_word = holds(alarms.strictly_verified == alarms.messages_strict)
-        at_once_word = holds(alarms.strictly_verified_at_once == alarms.messages_strict)
         findings.append(
             judged(
                 "4.6.verification",
@@ -181,13 +179,7 @@ def clause_4_6(evidence: Evidence) -> list[Finding]:
                     f"完成复核（不论结果）的火警信息/全部（含重复信息）；另计：屏蔽设备{alarms.messages_disabled}条，"
                     f"期末未到时限{alarms.messages_pending}条",
                 ),
-                stricter=Text(
-                    "somebody said by telephone or video what it was, or came to look: "
-                    f"{percent(strict)}: {strict_word.en}; the same within 1 min of receipt: "
-                    f"{percent(at_once)}: {at_once_word.en}",
-                    f"有人通过电话、视频明确答复或到场查看：{percent(strict)}：{strict_word.zh}；"
-                    f"且自收到起1min内：{percent(at_once)}：{at_once_word.zh}",
-                ),
+                stricter=_strictly_verified(alarms),
             )
         )
     if alarms.alarms == 0:
@@ -205,6 +197,24 @@ def clause_4_6(evidence: Evidence) -> list[Finding]:
         ]
     findings.append(handling("4.6.handling", evidence))
     return findings
+
+
+def _strictly_verified(alarms: AlarmKpis) -> Text | None:
+    """Somebody answered or looked, ever and within 1 min; None where no message is decided so."""
+    if not alarms.messages_strict:
+        return None
+    ever = holds(alarms.strictly_verified == alarms.messages_strict)
+    soon = holds(alarms.strictly_verified_at_once == alarms.messages_strict)
+    rate, at_once = (
+        percent(value)
+        for value in (alarms.strict_verification_rate, alarms.at_once_verification_rate)
+    )
+    return Text(
+        f"somebody said by telephone or video what it was, or came to look: {rate}: {ever.en}; "
+        f"the same within 1 min of receipt: {at_once}: {soon.en}",
+        f"有人通过电话、视频明确答复或到场查看：{rate}：{ever.zh}；"
+        f"且自收到起1min内：{at_once}：{soon.zh}",
+    )
 
 
 def handling(key: str, evidence: Evidence, beside: Text | None = None) -> Finding:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin import standard
+from twin.assessment.chapter_5 import FREE_FLOW, edge_places, hour_of_week
+from twin.assessment.finding import number
 from twin.kpi import Rows
 from twin.report.figures import INK, LIMIT, Pen, chinese_font
 from twin.roads.network import RoadNetwork
@@ -32,7 +34,7 @@ def draw_map(rows: Rows, network: RoadNetwork, site: Site, pen: Pen) -> Figure:
     """The area with roads, venues by travel time in the worst hour, hazards, stations, 8 km."""
     frame = _frame(site.area, site.x, site.y)
     shape = (frame[3] - frame[1]) / (frame[2] - frame[0])
-    figure, ax = pen.sheet(height=min(max(9.0 * shape, 4.0), 11.0) + 1.0, width=9.0)
+    figure, ax = pen.sheet(height=min(max(9.0 * shape, 4.0), 11.0) + 1.1, width=9.0)
     set_frame(ax, frame)
     draw_roads(ax, network)
     for ring in rings(site.area):
@@ -41,11 +43,12 @@ def draw_map(rows: Rows, network: RoadNetwork, site: Site, pen: Pen) -> Figure:
     _circle(ax, frame, site, pen)
     _venues(ax, rows, site, pen)
     _places(ax, network, pen)
+    _worst_points(ax, rows, network, site, pen)
     ax.plot(site.x, site.y, "*", ms=19, mfc="#ffd600", mec=INK, ls="", zorder=6,
             label=pen("center"))  # fmt: skip
     draw_scale(ax)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, columnspacing=1.6,
-              title=_title(rows, pen))  # fmt: skip
+              borderpad=1.0, title=_title(rows, pen))  # fmt: skip
     return figure
 
 
@@ -96,21 +99,52 @@ def _venues(ax: Axes, rows: Rows, site: Site, pen: Pen) -> None:
     band = np.searchsorted(_BANDS_MIN, time[known])
     x, y = site.venue_x[known], site.venue_y[known]
     edges = ["0", *(f"{edge:g}" for edge in _BANDS_MIN)]
-    for number, colour in enumerate(_BAND_COLOURS):
-        mine = band == number
-        last = number == len(_BANDS_MIN)
-        span = f"> {edges[-1]}" if last else f"{edges[number]} - {edges[number + 1]}"
+    for place, colour in enumerate(_BAND_COLOURS):
+        mine = band == place
+        last = place == len(_BANDS_MIN)
+        span = f"> {edges[-1]}" if last else f"{edges[place]} - {edges[place + 1]}"
         ax.scatter(x[mine], y[mine], s=11, c=colour, lw=0, zorder=4,
                    label=f"{span} {pen('min')}: {int(mine.sum())}")  # fmt: skip
 
 
+def _worst_points(ax: Axes, rows: Rows, network: RoadNetwork, site: Site, pen: Pen) -> None:
+    """The points of the edge that decide 5.1.1: the last to be reached, and the farthest."""
+    from matplotlib.patheffects import withStroke
+
+    places = edge_places(rows)
+    times = rows.where_text(rows.at(Kind.EDGE_TIME), *_worst_hours(rows))
+    straight = rows.where_text(rows.at(Kind.EDGE_DISTANCE), "straight")
+    for at, marker, name, unit, digits, limit in (
+        (times, "X", "last point of the edge", "min", 1, standard.TRAVEL_S),
+        (straight, "P", "farthest point of the edge", "km", 3, standard.RADIUS_M),
+    ):
+        values = rows.log.value[at]
+        if not len(at) or (subject := rows.subjects(at)[int(values.argmax())]) not in places:
+            continue
+        place, worst = places[subject], float(values.max())
+        x, y = (float(value) for value in network.project(place.lon, place.lat))
+        scale = 60.0 if unit == "min" else 1000.0
+        text = f"{number(worst / scale, digits, limit / scale)} {pen(unit)}"
+        if np.isinf(worst):
+            text = pen("not by road")
+        ax.plot(x, y, marker, ms=11, mfc=LIMIT if worst > limit else "#1a9850", mec="white",
+                ls="", zorder=7, label=pen(name))  # fmt: skip
+        out = np.array([x - site.x, y - site.y]) / max(np.hypot(x - site.x, y - site.y), 1.0)
+        ax.annotate(text, (x, y), xytext=tuple(out * (36, 16)), textcoords="offset points",
+                    ha="center", va="center", weight="bold", zorder=7,
+                    path_effects=[withStroke(linewidth=2.5, foreground="white")])  # fmt: skip
+
+
 def _worst_hours(rows: Rows) -> list[str]:
     """The worst hour of the week, as the rows name it."""
-    return sorted({word for word in rows.texts(rows.at(Kind.VENUE_TIME)) if word != "free_flow"})
+    words = rows.texts(rows.at(Kind.VENUE_TIME, Kind.EDGE_TIME))
+    return sorted(set(words) - {FREE_FLOW})
 
 
 def _title(rows: Rows, pen: Pen) -> str:
-    return pen("minutes from the order, worst hour") + f" ({', '.join(_worst_hours(rows))})"
+    hours = [hour_of_week(word) for word in _worst_hours(rows)]
+    words = ", ".join(hour.zh if pen.lang == "zh" else hour.en for hour in hours)
+    return pen("minutes from the order, worst hour") + f" ({words})"
 
 
 def _places(ax: Axes, network: RoadNetwork, pen: Pen) -> None:

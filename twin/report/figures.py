@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin import standard
+from twin.assessment.finding import number, percent
 from twin.kpi import Kpis, Rows
 from twin.kpi.alarms import ANNOTATIONS
 from twin.report import series
@@ -102,6 +103,10 @@ _ZH = {
     "dangerous chemicals": "危险化学品",
     "filling station": "加油加气站",
     "edge of the area": "辖区边缘",
+    "last point of the edge": "边缘最晚到达处",
+    "farthest point of the edge": "边缘最远处",
+    "not by road": "道路不可达",
+    "km": "km",
     "radius 8 km": "半径8 km",
     "radius 8 km: beyond the map": "半径8 km（在图外）",
     "min": "分钟",
@@ -179,7 +184,7 @@ def online(rows: Rows, kpis: Kpis, pen: Pen) -> Figure | None:
         View.VENDOR: pen("vendor platform"),
         View.TRUTH: pen("truth"),
     }
-    least = 1.0
+    least, limit = 1.0, standard.ONLINE_RATE
     for view in (View.TRUTH, View.VENDOR, View.PLATFORM):
         if view not in by_view:
             continue
@@ -188,10 +193,10 @@ def online(rows: Rows, kpis: Kpis, pen: Pen) -> Figure | None:
         width = 1.6 if view is View.PLATFORM else 1.1
         order = 3 if view is View.PLATFORM else 2
         dates = _dates(rows, len(rate))
+        mean = percent(kpis.devices.online[view].mean, limit=limit)
         ax.plot(dates, 100 * rate, style, color=VIEW_COLOURS[view], lw=width, zorder=order,
-                label=f"{names[view]}: {100 * kpis.devices.online[view].mean:.2f} %")  # fmt: skip
+                label=f"{names[view]}: {mean}")  # fmt: skip
         least = min(least, float(np.nanmin(rate)))
-    limit = standard.ONLINE_RATE
     ax.axhline(100 * limit, color=LIMIT, lw=1)
     ax.annotate(pen("4.7: at least 99 %"), (0.005, 100 * limit), xycoords=("axes fraction", "data"),
                 xytext=(0, 3), textcoords="offset points", color=LIMIT)  # fmt: skip
@@ -243,8 +248,8 @@ def _waits(
            color=np.where(late, LIMIT, VIEW_COLOURS[View.PLATFORM]))  # fmt: skip
     ax.axvline(limit, color=INK, lw=1)
     share = float((seconds <= limit + 2e-6).mean())
-    shown = np.floor(1000 * share) / 10
-    ax.set_title(f"{title}: {shown:.1f} % {'≤' if pen.lang == 'zh' else 'in'} {limit:g} s")
+    shown = percent(share, 1)
+    ax.set_title(f"{title}: {shown} {'≤' if pen.lang == 'zh' else 'in'} {limit:g} s")
     ax.set_xlabel(pen("seconds from receipt"))
     ax.set_ylabel(pen("messages"))
     if counts[-1]:
@@ -302,7 +307,7 @@ def maintenance(rows: Rows, kpis: Kpis, pen: Pen) -> Figure | None:
     right.bar(months, timely, 0.75, color=VIEW_COLOURS[View.PLATFORM])
     for place, value in enumerate(timely):
         if np.isfinite(value):
-            right.annotate(f"{np.floor(value):.0f}", (place, value), ha="center", va="bottom",
+            right.annotate(number(value, 0, 100), (place, value), ha="center", va="bottom",
                            fontsize=8)  # fmt: skip
     right.set_ylim(0, 108)
     right.set_title(pen("maintenance timeliness") + " %")
@@ -326,7 +331,7 @@ def desk(rows: Rows, _: Kpis, pen: Pen) -> Figure | None:
     figure, ax = pen.sheet(height=2.6)
     base = np.zeros(168)
     for (name, share), colour in zip(week.items(), _DESK_COLOURS, strict=True):
-        label = f"{pen(name)}: {100 * float(share.mean()):.1f} %"
+        label = f"{pen(name)}: {percent(float(share.mean()), 1, 0.0)}"
         ax.stairs(100 * (base + share), np.arange(169), baseline=100 * base, fill=True,
                   color=colour, label=label)  # fmt: skip
         base = base + share
