@@ -1,6 +1,7 @@
 """`twin site` from the command line: the answer, its files, its scenarios, and bad input."""
 
 import csv
+import itertools
 import json
 import re
 import sqlite3
@@ -17,7 +18,7 @@ from twin.planning import SitePlan, plan_sites
 from twin.scenario import load_scenario
 from twin.world import simulate
 
-SMALL = ["venues.points=3000", "siting.count=150"]
+SMALL = ["venues.points=3000", "siting.count=150", "siting.front=0"]
 
 
 def site(tmp_path: Path, *options: str, out: str = "plan") -> Path:
@@ -41,7 +42,7 @@ def plan() -> SitePlan:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return site(tmp_path_factory.mktemp("site"))
+    return site(tmp_path_factory.mktemp("site"), "--set", "siting.front=6")
 
 
 def test_every_area_is_reached_at_its_edge(plan: SitePlan) -> None:
@@ -168,6 +169,20 @@ def test_all_centers_in_one_scenario(folder: Path) -> None:
         assert len(run.sites[row["center"]].venue_ids) == int(row["venues"])
 
 
+def test_the_front_is_one(folder: Path) -> None:
+    """More centers reach no fewer points and take no longer; what the plan has lies on it."""
+    front = rows(folder / "front.csv")
+    assert {int(row["centers"]) for row in front} == set(range(1, 7))
+    best = [max(float(r["share_covered"]) for r in front if int(r["centers"]) <= k)
+            for k in range(1, 7)]  # fmt: skip
+    mean = [min(float(r["mean_min"]) for r in front if int(r["centers"]) <= k)
+            for k in range(1, 7)]  # fmt: skip
+    assert best == sorted(best)
+    assert best[-1] == 1.0
+    assert all(a > b for a, b in itertools.pairwise(mean))
+    assert {row["status"] for row in front} == {"optimal"}
+
+
 def test_the_same_plan_twice(folder: Path, tmp_path: Path) -> None:
     again = site(tmp_path)
     for name in ("centers.csv", "demand.csv", "layers/layers.gpkg", "layers/areas.geojson"):
@@ -214,16 +229,16 @@ def test_standing_centers_stay(tmp_path: Path) -> None:
 
 
 def test_centers_above_the_capacity_are_split_or_staffed() -> None:
-    """5.1.12 with a capacity of 1,000: both ways out."""
-    base = load_scenario("township", [*SMALL, "siting.capacity=1000", "siting.edge=false"])
+    """5.1.12 with a capacity of 600: both ways out."""
+    base = load_scenario("township", [*SMALL, "siting.capacity=600", "siting.edge=false"])
     split = plan_sites(base.changed(**{"siting.objective": "capacitated"}))
-    assert max(center.points for center in split.centers) <= 1000
+    assert max(center.points for center in split.centers) <= 600
     assert sum(center.points for center in split.centers) == 3000
     dear = {"siting.objective": "cheapest", "siting.price_center": 1e9}
     staffed = plan_sites(base.changed(**dear))
     assert len(staffed.centers) < len(split.centers)
     for center in staffed.centers:
-        assert center.people_per_shift == 3 + max(0, -(-center.points // 1000) - 1)
+        assert center.people_per_shift == 3 + max(0, -(-center.points // 600) - 1)
     assert staffed.price == pytest.approx(staffed.choice.objective)
 
 
