@@ -17,7 +17,7 @@ from twin.center.sizing import SizeSettings
 from twin.experiment.curve import crossing_of
 from twin.experiment.design import Design, center_of, present
 from twin.experiment.evidence import Decision, Sample
-from twin.experiment.replicate import Changes, Figures, Replicator
+from twin.experiment.replicate import Changes, Figures, Replicator, Workers
 from twin.experiment.size import Bench, Sizing, size, smallest
 from twin.experiment.targets import Target
 from twin.scenario import Scenario, ScenarioError, load_scenario
@@ -58,7 +58,7 @@ def _no_wait(least: float) -> Target:
     def sample(found: Figures, _: Figures) -> Sample:
         return Sample(1 - found["waited"] / found["calls"])
 
-    return Target("wait", "-", Text("", ""), least, sample)
+    return Target("wait", "-", Text("", ""), Text("", ""), least, sample)
 
 
 def _bench(replications: int) -> Bench:
@@ -172,7 +172,8 @@ def test_one_of_several_centers_is_named(small: Scenario) -> None:
 
 def _run(scenario: Scenario, workers: int) -> list[list[Figures]]:
     designs = [Design(n, 1, 2, 0.02).changes(scenario, "center") for n in (2, 3)]
-    with Replicator(scenario, "center", workers) as replicator:
+    with Workers(workers) as hands:
+        replicator = Replicator(scenario, "center", hands)
         replicator.run(designs[:1], [1])  # what is known already changes nothing
         return replicator.run(designs, range(3))
 

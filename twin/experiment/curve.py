@@ -56,7 +56,7 @@ class Threshold:
 
     Attributes
     ----------
-    variation : which; trials : by number of points.
+    variation : which; trials : by number of points; targets : those that count.
     crossings : by target, the points at which its mean falls below what is asked, interpolated;
         -inf or inf where that lies below or above everything tried.
     enough : the greatest number of points up to which every target is met (0: none).
@@ -65,6 +65,7 @@ class Threshold:
 
     variation: Variation
     trials: Mapping[int, Trial]
+    targets: Sequence[Target]
     crossings: Mapping[str, float]
     enough: int
     too_many: float
@@ -79,6 +80,15 @@ class Threshold:
         """The target that gives way first; "" where none does."""
         name, points = min(self.crossings.items(), key=lambda item: item[1])
         return "" if points == math.inf else name
+
+    def with_plenty(self, name: str) -> float:
+        """A target's mean with plenty of people, at the number of points next above the threshold
+        (the greatest tried where there is none): what no number of people improves."""
+        above = [n for n in sorted(self.trials) if n >= self.crossings[name]]
+        trial = self.trials[above[0] if above else max(self.trials)]
+        target = next(target for target in self.targets if target.name == name)
+        values = [target.sample(found, found).value for found in trial.plenty]
+        return sum(values) / len(values)
 
 
 @dataclass(frozen=True)
@@ -188,7 +198,7 @@ class _Prober:
             {**change, **design.changes(varied, center)} for design in (two, ample)
         )
         most = min(self.settings.replications, max(4, round(periods * 10_000 / points)))
-        enough = {"first": max(2, most // 2), "replications": most}
+        enough = {"first": max(4, most // 2), "replications": most}
         bench = Bench(self.replicator, self.settings.model_copy(update=enough), ample_changes)
         return bench.test(variation.name, two, two_changes, self.against)
 
@@ -270,7 +280,7 @@ def _threshold(
             break
         enough = number
     missed = [number for number in grid if trials[number].decision is Decision.MISSED]
-    return Threshold(variation, trials, crossings, enough, min(missed, default=math.inf))
+    return Threshold(variation, trials, against, crossings, enough, min(missed, default=math.inf))
 
 
 def crossing_of(points: Sequence[float], margins: Sequence[float]) -> float:

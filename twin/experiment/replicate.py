@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from types import TracebackType
 from typing import Any, Self
@@ -27,8 +27,15 @@ Changes = Mapping[str, Any]
 Figures = Mapping[str, float]
 """Figures of a center's period by name: the ``year`` table of its KPIs, and tickets by kind."""
 
+Job = tuple[Scenario, str, Changes, int]
+"""What :func:`figures` takes."""
+
 SEEDS = 2**63
 """Seeds wrap around here."""
+
+
+def _nothing() -> None:
+    """Tells nobody."""
 
 
 def figures(scenario: Scenario, center: str, changes: Changes, seed: int) -> Figures:
@@ -48,13 +55,12 @@ def figures(scenario: Scenario, center: str, changes: Changes, seed: int) -> Fig
     return found
 
 
-class Replicator:
-    """Runs periods of designs over worker processes; a context manager that ends them.
+class Workers:
+    """Worker processes that simulate periods; a context manager that ends them.
 
     Parameters
     ----------
-    scenario, center : what every design starts from, and the center that is looked at.
-    workers : processes; 1 simulates here. The cores by default.
+    number : of processes; 1 simulates here. The cores by default.
     ticked : called after every simulated period.
 
     Attributes
@@ -62,19 +68,10 @@ class Replicator:
     periods : simulated so far.
     """
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        center: str,
-        workers: int | None = None,
-        ticked: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.scenario = scenario
-        self.center = center
-        self.workers = workers or multiprocessing.cpu_count()
+    def __init__(self, number: int | None = None, ticked: Callable[[], None] = _nothing) -> None:
+        self.number = number or multiprocessing.cpu_count()
         self.ticked = ticked
         self.periods = 0
-        self._found: dict[tuple[str, int], Figures] = {}
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -94,65 +91,36 @@ class Replicator:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
-    def seed(self, number: int) -> int:
-        """The seed of a period: that of the scenario, then one more each."""
-        return (self.scenario.seed + number) % SEEDS
+    def figures(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Figures]]:
+        """The number of each job and its figures, in the order in which they are done.
 
-    def run(self, designs: Sequence[Changes], numbers: Sequence[int]) -> list[list[Figures]]:
-        """The figures of these periods of each design, in order; known ones are not run again.
-
-        Parameters
-        ----------
-        designs : what differs from the scenario.
-        numbers : of the periods, from 0; the same number has the same luck in every design.
+        The very first period is simulated here: what is wrong with the user's files then shows in
+        a traceback that says so.
         """
-        keys = [json.dumps(design, sort_keys=True) for design in designs]
-        open_: dict[tuple[str, int], tuple[Changes, int]] = {}
-        for number in numbers:
-            for key, design in zip(keys, designs, strict=True):
-                if (key, number) not in self._found:
-                    open_[key, number] = (design, self.seed(number))
-        # The first period is simulated here: what is wrong with the user's files shows in a
-        # traceback that says so.
-        here = list(open_.items()) if self.workers == 1 else []
-        if not self._found and open_ and not here:
-            here = [next(iter(open_.items()))]
-        for place, (design, seed) in here:
-            self._keep(place, figures(self.scenario, self.center, design, seed))
-            del open_[place]
-        if open_:
-            if self._pool is None:
-                self._pool = _pool(self.workers, self.scenario, self.center)
-            jobs: dict[Future[Figures], tuple[str, int]] = {
-                self._pool.submit(_work, *job): place for place, job in open_.items()
-            }
-            for done in as_completed(jobs):
-                self._keep(jobs[done], done.result())
-        return [[self._found[key, number] for number in numbers] for key in keys]
+        here = len(jobs) if self.number == 1 else min(len(jobs), int(self.periods == 0))
+        for number, job in enumerate(jobs[:here]):
+            yield number, self._tick(figures(*job))
+        if here == len(jobs):
+            return
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self.number, multiprocessing.get_context("spawn"), initializer=_begin
+            )
+        running: dict[Future[Figures], int] = {
+            self._pool.submit(figures, *jobs[number]): number for number in range(here, len(jobs))
+        }
+        for done in as_completed(running):
+            yield running[done], self._tick(done.result())
 
-    def _keep(self, place: tuple[str, int], found: Figures) -> None:
-        self._found[place] = found
+    def _tick(self, found: Figures) -> Figures:
         self.periods += 1
         self.ticked()
+        return found
 
 
-# -- in the workers ---------------------------------------------------------------------------
-
-
-_base: list[tuple[Scenario, str]] = []
-
-
-def _pool(workers: int, scenario: Scenario, center: str) -> ProcessPoolExecutor:
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_begin, initargs=(scenario, center)
-    )
-
-
-def _begin(scenario: Scenario, center: str) -> None:
+def _begin() -> None:
     """Prepares a worker: an interrupt is the parent's to handle, its end is the worker's end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _base[:] = [(scenario, center)]
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -163,5 +131,41 @@ def _begin(scenario: Scenario, center: str) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _work(changes: Changes, seed: int) -> Figures:
-    return figures(*_base[0], changes, seed)
+class Replicator:
+    """Periods of the designs of one center; what is known is not simulated again.
+
+    Parameters
+    ----------
+    scenario, center : what every design starts from, and the center that is looked at.
+    workers : who simulate.
+    """
+
+    def __init__(self, scenario: Scenario, center: str, workers: Workers) -> None:
+        self.scenario = scenario
+        self.center = center
+        self.workers = workers
+        self._found: dict[tuple[str, int], Figures] = {}
+
+    def seed(self, number: int) -> int:
+        """The seed of a period: that of the scenario, then one more each."""
+        return (self.scenario.seed + number) % SEEDS
+
+    def run(self, designs: Sequence[Changes], numbers: Sequence[int]) -> list[list[Figures]]:
+        """The figures of these periods of each design, in order.
+
+        Parameters
+        ----------
+        designs : what differs from the scenario.
+        numbers : of the periods, from 0; the same number has the same luck in every design.
+        """
+        keys = [json.dumps(design, sort_keys=True) for design in designs]
+        missing: dict[tuple[str, int], Job] = {}
+        for number in numbers:
+            for key, design in zip(keys, designs, strict=True):
+                if (key, number) not in self._found:
+                    job = (self.scenario, self.center, design, self.seed(number))
+                    missing[key, number] = job
+        places = list(missing)
+        for done, found in self.workers.figures(list(missing.values())):
+            self._found[places[done]] = found
+        return [[self._found[key, number] for number in numbers] for key in keys]

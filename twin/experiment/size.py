@@ -43,7 +43,7 @@ class Trial:
     step : of the search; design : what was tried.
     numbers : of the periods (the seed is the scenario's plus this); estimates : by target.
     decision : met where every target that counts is met, not met where one of them is missed.
-    found : the periods' figures.
+    found : the periods' figures; plenty : those of the same periods with plenty of everything.
     """
 
     step: str
@@ -52,6 +52,7 @@ class Trial:
     estimates: dict[str, Estimate]
     decision: Decision
     found: tuple[Figures, ...]
+    plenty: tuple[Figures, ...]
 
     @property
     def periods(self) -> int:
@@ -160,7 +161,7 @@ class Bench:
             decision = Decision.UNDECIDED
         else:
             decision = Decision.MET
-        return Trial(step, design, tuple(numbers), estimates, decision, tuple(found))
+        return Trial(step, design, tuple(numbers), estimates, decision, tuple(found), tuple(plenty))
 
 
 def smallest(options: Sequence[Design], test: Callable[[Design], bool]) -> Design | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from twin.center.sizing import SizeSettings
 from twin.experiment.curve import Curve, curve
 from twin.experiment.design import Design, center_of
-from twin.experiment.replicate import Replicator
+from twin.experiment.replicate import Replicator, Workers
 from twin.experiment.size import Sizing, Tell, size, untold
 from twin.scenario import Scenario
 
@@ -60,7 +60,8 @@ def study(scenario: Scenario, workers: int | None = None, tell: Tell = untold) -
     wanted = bool(settings.curve) and scenario.venues.file is None and len(scenario.centers) == 1
     part = 0.45 if wanted else 1.0
     since = time.perf_counter()
-    with Replicator(scenario, center, workers) as replicator:
+    with Workers(workers) as hands:
+        replicator = Replicator(scenario, center, hands)
         sizing = size(replicator, settings, lambda what, share: tell(what, part * share))
         sized = time.perf_counter()
         threshold = None
@@ -74,7 +75,7 @@ def study(scenario: Scenario, workers: int | None = None, tell: Tell = untold) -
             )
         done = time.perf_counter()
         return Study(
-            scenario, sizing, threshold, replicator.periods,
+            scenario, sizing, threshold, hands.periods,
             {"sizing": sized - since, "curve": done - sized},
         )  # fmt: skip
 

@@ -26,7 +26,7 @@ class Target:
 
     Attributes
     ----------
-    name : in tables; clause : of the standard; asks : in words.
+    name : in tables; clause : of the standard; asks : in words; short : in a few words.
     least : of the mean over periods.
     sample : the figure of a period, from its figures and those of the same period with plenty.
     paired : whether it needs the period with plenty.
@@ -35,6 +35,7 @@ class Target:
     name: str
     clause: str
     asks: Text
+    short: Text
     least: float
     sample: Callable[[Figures, Figures], Sample]
     paired: bool = False
@@ -97,6 +98,7 @@ def targets(settings: SizeSettings) -> list[Target]:
             "handling",
             "4.6",
             Text("incident handling rate at least 97 %", "事故处置率不低于97%"),
+            Text("handling rate", "事故处置率"),
             standard.HANDLING_RATE,
             _handling,
         ),
@@ -104,6 +106,7 @@ def targets(settings: SizeSettings) -> list[Target]:
             "online",
             "4.7",
             Text("online rate at least 99 %", "在线率不低于99%"),
+            Text("online rate", "在线率"),
             standard.ONLINE_RATE,
             _online,
         ),
@@ -114,6 +117,7 @@ def targets(settings: SizeSettings) -> list[Target]:
                 "at least 99 % of the devices truly online, whatever the platform believes",
                 "实际在线率不低于99%（不以平台标志为准）",
             ),
+            Text("truly online", "实际在线率"),
             standard.ONLINE_RATE,
             _truly_online,
         ),
@@ -124,6 +128,7 @@ def targets(settings: SizeSettings) -> list[Target]:
                 f"at most {100 * settings.waiting:g} % of the spares needed are not there",
                 f"所需备件缺货比例不超过{100 * settings.waiting:g}%",
             ),
+            Text("spares at hand", "备件供应率"),
             1.0 - settings.waiting,
             _spares,
         ),
@@ -134,6 +139,7 @@ def targets(settings: SizeSettings) -> list[Target]:
                 f"response within 5 s: at most {lost} % of the messages lost for want of people",
                 f"5s内响应：因人手不足而超时的信息不超过{lost}%",
             ),
+            Text("5 s: lost for want of people", "5s响应：因人手不足"),
             -settings.lost,
             _late("responded"),
             paired=True,
@@ -145,6 +151,7 @@ def targets(settings: SizeSettings) -> list[Target]:
                 f"verified within 1 min: at most {lost} % of the messages lost for want of people",
                 f"1min内复核：因人手不足而超时的信息不超过{lost}%",
             ),
+            Text("1 min: lost for want of people", "1min复核：因人手不足"),
             -settings.lost,
             _late("verified"),
             paired=True,
@@ -156,6 +163,7 @@ def targets(settings: SizeSettings) -> list[Target]:
                 f"at least {100 * settings.timely:g} % of the devices maintained in time",
                 f"维保及时率不低于{100 * settings.timely:g}%",
             ),
+            Text("maintained in time", "维保及时率"),
             settings.timely,
             _timely,
         ),

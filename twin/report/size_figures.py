@@ -27,8 +27,7 @@ def margins(study: Study, pen: Pen) -> Figure:
     sizing, lang = study.sizing, pen.lang
     figure, ax = pen.sheet(height=0.5 * len(sizing.targets) + 1.1)
     trials = [(sizing.present, GREY, "as_is"), (sizing.final, CREW, "found")]
-    names = [f"{t.clause}  {t.asks.zh if lang == 'zh' else t.name.replace('_', ' ')}"
-             for t in sizing.targets]  # fmt: skip
+    names = [f"{t.clause}  {say(t.short, lang)}" for t in sizing.targets]
     place = np.arange(len(names))[::-1]
     for offset, (trial, colour, key) in zip((-0.14, 0.14), trials, strict=True):
         if trial is None:

@@ -84,24 +84,32 @@ def out_of_reach(study: Study, lang: Language) -> list[str]:
     for target in study.sizing.targets:
         if target.name not in study.sizing.reached:
             found = study.sizing.plenty.estimates[target.name]
+            missed = found.decision is Decision.MISSED
             lines.append(
                 tell(
-                    "out_of_reach",
+                    "out_of_reach" if missed else "not_decided",
                     lang,
                     asks=f"{target.clause} {say(target.asks, lang)}",
-                    mean=f"{value(target, found.mean)} ({between(target, found)})",
-                    decision=tell(found.decision.value, lang),
+                    mean=value(target, found.mean),
+                    between=between(target, found),
+                    periods=found.periods,
                 )
             )
     return lines
 
 
 def between(target: Target, found: Estimate) -> str:
-    """The bounds of a mean."""
+    """The bounds of a mean, as ``97.49 - 98.58``."""
     low, high = max(found.lower, -1.0), found.upper
     if not target.paired:
         low, high = max(low, 0.0), min(high, 1.0)
-    return f"{value(target, low)} - {value(target, high)}"
+    low_text, high_text = (value(target, bound).removesuffix(" %") for bound in (low, high))
+    return f"{low_text} .. {high_text} %"
+
+
+def asked(target: Target) -> str:
+    """The least that is asked, as a table writes it."""
+    return f"{100 * target.least:g} %"
 
 
 def design_rows(study: Study, lang: Language) -> list[list[str]]:
@@ -225,13 +233,14 @@ def thresholds(study: Study) -> list[Threshold]:
 
 
 def threshold_rows(study: Study, lang: Language) -> list[list[str]]:
-    """What is changed, points by target, met to, not met from."""
+    """What is changed, points by target, met to, not met from, handling with plenty."""
     return [
         [
             say(found.variation.says, lang),
             *(crossing(found.crossings[name], sorted(found.trials)) for name in COLUMNS),
             f"{found.enough:,}" if found.enough else "-",
             f"{found.too_many:,.0f}" if found.too_many < math.inf else "-",
+            percent(found.with_plenty("handling")),
         ]
         for found in thresholds(study)
     ]
@@ -240,19 +249,12 @@ def threshold_rows(study: Study, lang: Language) -> list[list[str]]:
 def threshold_lead(study: Study, lang: Language) -> str:
     """The threshold, in a sentence."""
     assert study.curve is not None
-    base, crew = study.curve.base, study.curve.crew
-    parts = "; ".join(
-        f"{tell('col_' + name, lang)}: {crossing(base.crossings[name], sorted(base.trials))}"
-        for name in COLUMNS
-    )
-    return tell(
-        "threshold_lead",
-        lang,
-        standard=f"{POINTS_PER_CENTER:,}",
-        base=crossing(base.points, sorted(base.trials)),
-        what=parts,
-        crew=crossing(crew.points, sorted(crew.trials)),
-    )
+    facts: dict[str, str] = {}
+    for before, found in (("", study.curve.base), ("crew_", study.curve.crew)):
+        for name in COLUMNS:
+            facts[before + name] = crossing(found.crossings[name], sorted(found.trials))
+    lost = f"{100 * study.sizing.settings.lost:g} %"
+    return tell("threshold_lead", lang, standard=f"{POINTS_PER_CENTER:,}", lost=lost, **facts)
 
 
 def notes(study: Study, lang: Language) -> list[str]:
@@ -286,11 +288,13 @@ def print_study(console: Console, study: Study, lang: Language, folder: Path) ->
     console.print()
     console.print(_grid(["size", "found", "as_is"], design_rows(study, lang), lang))
     console.print()
-    columns = ["clause", "asks", "found", "bound", "share", "decision", "as_is", "plenty"]
+    columns = ["clause", "target", "least", "found", "bound", "share", "decision", "as_is"]
     rows = target_rows(study, lang)
-    console.print(
-        _grid(columns, [cells for cells, _ in rows], lang, [decision for _, decision in rows])
-    )
+    shown = [
+        [target.clause, say(target.short, lang), asked(target), *cells[2:7]]
+        for target, (cells, _) in zip(study.sizing.targets, rows, strict=True)
+    ]
+    console.print(_grid(columns, shown, lang, [decision for _, decision in rows]))
     console.print()
     console.print(_grid(["beside", "found", "as_is", "plenty"], beside_rows(study, lang), lang))
     console.print(Line(tell("ceiling", lang), style="dim"))
@@ -300,7 +304,13 @@ def print_study(console: Console, study: Study, lang: Language, folder: Path) ->
         console.print()
         console.print(Line(tell("threshold", lang), style="bold"))
         console.print(Line(threshold_lead(study, lang)))
-        names = ["variation", *(f"col_{name}" for name in COLUMNS), "enough", "too_many"]
+        names = [
+            "variation",
+            *(f"col_{name}" for name in COLUMNS),
+            "enough",
+            "too_many",
+            "with_plenty",
+        ]
         console.print(_grid(names, threshold_rows(study, lang), lang))
     console.print()
     console.print(Line(f"{tell('report_at', lang)}: {folder / 'report.html'}"))
@@ -314,9 +324,15 @@ def _grid(
 ) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name in names:
-        wide = name in ("asks", "variation", "beside", "size")
-        table.add_column(tell(name, lang), ratio=None, overflow="fold",
-                         justify="left" if wide or name == "clause" else "right")  # fmt: skip
+        wide = name in ("target", "variation", "beside", "size")
+        left = wide or name == "clause"
+        table.add_column(
+            tell(name, lang),
+            overflow="fold",
+            min_width=26 if wide else None,
+            no_wrap=not wide,
+            justify="left" if left else "right",
+        )
     for number, row in enumerate(rows):
         cells: list[str | Line] = list(row)
         decision = decisions[number] if decisions else None

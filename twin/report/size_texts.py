@@ -12,14 +12,14 @@ WORDS: dict[str, Text] = {
     ),
     "head_met": Text(
         "{center}, {points} points: {people} people on each shift and {maintenance} for "
-        "maintenance ({staff} in all), {vans} vans, spares for {spares} of each kind, a heartbeat "
+        "maintenance ({staff} in all), vans: {vans}, spares for {spares} of each kind, a heartbeat "
         "every {heartbeat} are enough, with {confidence} confidence",
         "{center}（{points}点）：每班{people}人、维保{maintenance}人（共{staff}人）、{vans}辆车、"
         "各类备件{spares}、心跳间隔{heartbeat}即可满足要求，置信度{confidence}",
     ),
     "head_undecided": Text(
         "{center}, {points} points: undecided. The search came to {people} people on each shift, "
-        "{maintenance} for maintenance ({staff} in all), {vans} vans, spares for {spares} of each "
+        "{maintenance} for maintenance ({staff} in all), vans: {vans}, spares for {spares} of each "
         "kind, a heartbeat every {heartbeat}, but {periods} fresh periods do not confirm them with "
         "{confidence} confidence; more periods may (--replications)",
         "{center}（{points}点）：未能判定。搜索得到每班{people}人、维保{maintenance}人（共{staff}人）、"
@@ -28,7 +28,7 @@ WORDS: dict[str, Text] = {
     ),
     "head_missed": Text(
         "{center}, {points} points: not confirmed. The search came to {people} people on each "
-        "shift, {maintenance} for maintenance ({staff} in all), {vans} vans, spares for {spares} "
+        "shift, {maintenance} for maintenance ({staff} in all), vans: {vans}, spares for {spares} "
         "of each kind, a heartbeat every {heartbeat}, but {periods} fresh periods say that this is "
         "not enough; search with more periods (--replications)",
         "{center}（{points}点）：未获确认。搜索得到每班{people}人、维保{maintenance}人（共{staff}人）、"
@@ -41,9 +41,15 @@ WORDS: dict[str, Text] = {
         "{center}（{points}点）：所试配置均不能证明满足要求，原因见下",
     ),
     "out_of_reach": Text(
-        "No number of people, vans or spares does it: {asks}: {mean} with plenty of everything "
-        "({decision})",
-        "人员、车辆和备件再多也不能满足：{asks}：配置充裕时为{mean}（{decision}）",
+        "No number of people, vans or spares does it: {asks}: {mean} ({between}) with plenty of "
+        "everything",
+        "人员、车辆和备件再多也不能满足：{asks}：配置充裕时为{mean}（{between}）",
+    ),
+    "not_decided": Text(
+        "Not decided, and left out of what is said above: {asks}: {mean} ({between}) in {periods} "
+        "periods with plenty of everything; more of them may decide (--replications)",
+        "未能判定，不在以上结论之内：{asks}：配置充裕时{periods}个时段为{mean}（{between}），可增加次数"
+        "（--replications）",
     ),
     "of_all": Text("what is asked above leaves these out", "以上结论不含这些要求"),
     "size": Text("size", "配置"),
@@ -58,8 +64,10 @@ WORDS: dict[str, Text] = {
     "heartbeat": Text("heartbeat every", "心跳间隔"),
     "clause": Text("clause", "条款"),
     "asks": Text("what is asked of the mean year", "对年均值的要求"),
+    "target": Text("target: mean of the years", "要求（年均值）"),
+    "least": Text("at least", "不低于"),
     "bound": Text("between", "置信区间"),
-    "share": Text("years that reach it", "达标年份"),
+    "share": Text("years reach", "达标年份"),
     "decision": Text("decision", "结论"),
     "met": Text("met", "满足"),
     "not met": Text("not met", "不满足"),
@@ -100,23 +108,31 @@ WORDS: dict[str, Text] = {
         "点数达到多少时每班2人不再够用？",
     ),
     "threshold_lead": Text(
-        "5.1.12 says {standard}. Here: {base} points where the two do everything ({what}); "
-        "{crew} with maintenance people of their own.",
-        "5.1.12规定为{standard}点。模拟结果：2人承担全部工作时为{base}点（{what}）；"
-        "另设维保人员时为{crew}点。",
+        "5.1.12 says {standard} points. Two people who do everything: {handling} for the 97 % of "
+        "4.6; {response} until {lost} of the messages miss the 5 s for want of people, "
+        "{verification} for the 1 min; {maintenance} for maintenance in time. With maintenance "
+        "people of their own: {crew_handling}, {crew_response}, {crew_verification} and "
+        "{crew_maintenance}.",
+        "5.1.12规定为{standard}点。2人承担全部工作时：97%处置率为{handling}点；因人手不足超过5s的信息达"
+        "{lost}为{response}点，超过1min为{verification}点；维保及时为{maintenance}点。另设维保人员时依次"
+        "为{crew_handling}、{crew_response}、{crew_verification}、{crew_maintenance}点。",
     ),
     "threshold_how": Text(
         "Points at which the mean falls below what is asked, interpolated between the numbers "
         'tried. "Met to" and "not met from" are what the periods decide with {confidence} '
-        "confidence: between them is undecided. Vans and spares are plentiful here; one "
+        "confidence: between them is undecided. Where plenty of people does not keep 97 % either "
+        "(last column: at the number of points beside the threshold), it is not the people: fewer "
+        "nuisance alarms, for one, leave a larger share of alarms that somebody has to go to. "
+        "Vans and spares are plentiful here; one "
         "maintenance person looks after {per} points where there are any.",
         "均值低于要求时的点数，由相邻试验点数插值。“满足至”“不满足自”为置信度{confidence}下可判定"
-        "的点数，其间未能判定。此处车辆与备件充裕；设维保人员时每人负责{per}点。",
+        "的点数，其间未能判定。末列为阈值附近人员充裕时的处置率：若其亦低于97%，则原因不在人数。此处车辆与备件充裕；设维保人员时每人负责{per}点。",
     ),
     "variation": Text("what is changed", "变化因素"),
     "col_handling": Text("97 % handling", "处置率97%"),
     "col_response": Text("5 s", "5s响应"),
     "col_verification": Text("1 min", "1min复核"),
+    "with_plenty": Text("with plenty", "充裕时"),
     "col_maintenance": Text("maintenance", "维保"),
     "enough": Text("met to", "满足至"),
     "too_many": Text("not met from", "不满足自"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -126,22 +127,44 @@ def build_venues(
     else:
         listed, counts = _generate(settings, network, streams)
     n = len(listed.ids)
-    node, offset = network.nearest(listed.x, listed.y)
+    video = streams.generator("venue_video").random(n) < settings.video_share
+    contract_end_s = streams.generator("contract_end").random(n) * settings.service_cycle
+    by_now = connected(listed.kind, settings.connected)
+    ids = [listed.ids[venue] for venue in by_now.tolist()]
+    kind, x, y = listed.kind[by_now], listed.x[by_now], listed.y[by_now]
+    node, offset = network.nearest(x, y)
     per_kind = np.array([settings.fires[name] for name in VENUE_KIND_NAMES]) * _YEAR_S
     venues = Venues(
-        ids=listed.ids,
-        kind=listed.kind,
-        x=listed.x,
-        y=listed.y,
+        ids=ids,
+        kind=kind,
+        x=x,
+        y=y,
         node=node.astype(np.int32),
         road_offset_m=offset,
-        responsible=listed.responsible,
+        responsible=listed.responsible[by_now],
         answer=_answer(settings),
-        video=streams.generator("venue_video").random(n) < settings.video_share,
-        fire_rate_per_year=per_kind[listed.kind],
-        contract_end_s=streams.generator("contract_end").random(n) * settings.service_cycle,
+        video=video[by_now],
+        fire_rate_per_year=per_kind[kind],
+        contract_end_s=contract_end_s[by_now],
     )
-    return venues, _fleet(counts, listed.ids)
+    return venues, _fleet(counts[by_now], ids)
+
+
+def connected(kind: NDArray[np.int8], shares: Mapping[str, float]) -> NDArray[np.intp]:
+    """The venues that are connected so far: of each kind the first ones, rounded up.
+
+    Raises
+    ------
+    ValueError
+        No venue is.
+    """
+    keep = np.ones(kind.size, bool)
+    for number, name in enumerate(VENUE_KIND_NAMES):
+        here = np.flatnonzero(kind == number)
+        keep[here[int(np.ceil(shares.get(name, 1.0) * here.size - 1e-9)) :]] = False
+    if not keep.any():
+        raise ValueError("venues.connected: no venue is connected, so there is nothing to watch")
+    return np.flatnonzero(keep)
 
 
 def _answer(settings: VenueSettings) -> Floats:

@@ -74,6 +74,12 @@ class VenueSettings(Settings):
     buildings: bool = param(
         False, "place generated venues in the buildings of the road file", "the map"
     )
+    connected: dict[str, Share] = param(
+        {},
+        "share of the venues of each kind that are connected so far, in the order of their ids; "
+        "all of the kinds that are not named",
+        "input",
+    )
     responsible: int = param(
         5,
         "responsible people registered per venue",
@@ -110,7 +116,7 @@ class VenueSettings(Settings):
         vary="1 year to 5 year",
     )
 
-    @field_validator("mix", "answer", "fires", mode="after")
+    @field_validator("mix", "connected", "answer", "fires", mode="after")
     @classmethod
     def _known_kinds(cls, table: dict[str, float]) -> dict[str, float]:
         for name in table:
