@@ -46,7 +46,7 @@ class Found:
     values : of the whole variables, None if there is no solution.
     cost : of the solution, infinite if there is none.
     bound : no solution costs less.
-    status : what is proven.
+    status : what is proven; "infeasible" also where no solution is below the cutoff.
     """
 
     values: FloatArray | None
@@ -76,6 +76,7 @@ class Search:
     best : a solution that is known.
     grid : every solution's cost is a multiple of it; 0 if there is no such number.
     floor : a bound that is known.
+    cutoff : solutions that cost as much are not looked for.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Search:
         best: Solution | None = None,
         grid: float = 0.0,
         floor: float = -np.inf,
+        cutoff: float = np.inf,
     ) -> None:
         self._model = model
         self._columns = np.arange(len(lower))
@@ -95,6 +97,7 @@ class Search:
         self._separate = separate
         self._best = best
         self._grid = grid
+        self._cutoff = cutoff
         self._open = [_Node(floor, 0, lower.astype(float), upper.astype(float))]
         self._made = 1
 
@@ -114,7 +117,8 @@ class Search:
         if self._open:
             bound = min(cost, min(self._rounded(node.bound) for node in self._open))
             return Found(values, cost, bound, "time limit")
-        return Found(values, cost, cost, "optimal" if values is not None else "infeasible")
+        proven = values is not None and cost < self._cutoff
+        return Found(values, cost, min(cost, self._cutoff), "optimal" if proven else "infeasible")
 
     def _look_at(self, node: _Node, deadline: Deadline) -> _Node | None:
         """Bounds a node, cuts, and leaves its children; returns the one to look at next."""
@@ -211,6 +215,5 @@ class Search:
 
     def _hopeless(self, bound: float) -> bool:
         """Whether nothing better than what is known can cost at least this bound."""
-        if self._best is None:
-            return bound == np.inf
-        return self._rounded(bound) >= self._best[1] - 1e-7 * abs(self._best[1])
+        aim = min(self._cutoff, np.inf if self._best is None else self._best[1])
+        return self._rounded(bound) >= (aim if aim == np.inf else aim - 1e-7 * abs(aim))

@@ -26,7 +26,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
-from twin.siting.covering import fewest
+from twin.siting.branch import Found
+from twin.siting.capacity import Prices, fewest_units, spread
+from twin.siting.covering import fewest, least_worst, widest
 from twin.siting.median import least_cost, total_cost
 from twin.siting.solve import (
     TOLERANCE,
@@ -36,6 +38,10 @@ from twin.siting.solve import (
     IntArray,
     Status,
 )
+from twin.siting.undivided import fewest_whole
+
+_MOST_POINTS = 2**31 - 1
+"""Points in all that SciPy's flows can count (int32)."""
 
 TIME_LIMIT_S = 60.0
 """Default time limit of a call (assumption; nothing here but the patience of a planner)."""
@@ -106,10 +112,10 @@ def fewest_sites(
     standing, time_limit_s : see the module.
     """
     deadline = Deadline(time_limit_s)
-    covers, seconds, _weights, forced = _checked(covers, seconds, weight, standing)
+    covers, times, _, forced = _checked(covers, seconds, weight, standing)
     uncovered = np.flatnonzero(~covers.any(axis=1))
     sites, bound, status = fewest(covers[covers.any(axis=1)], forced, deadline)
-    share = _nearest_share(covers, seconds, sites)
+    share = _nearest_share(covers, times, sites)
     return _choice(sites, share, uncovered, len(sites), bound, status, deadline)
 
 
@@ -136,18 +142,24 @@ def best_coverage(
     standing, time_limit_s : see the module.
     """
     deadline = Deadline(time_limit_s)
-    covers, seconds, weights, forced = _checked(covers, seconds, weight, standing)
+    covers, times, weights, forced = _checked(covers, seconds, weight, standing)
     _check_count(k, forced, covers.shape[1])
     able = covers.any(axis=1)
-    # demand of the same candidates is one
-    sets, one = np.unique(covers[able], axis=0, return_inverse=True)
-    together = np.bincount(one, weights[able], minlength=len(sets))
-    sites, left_out, status = least_cost(
-        np.where(sets, 0.0, together[:, None]), k, forced, deadline
-    )
+    open_ = able & ~covers[:, forced].any(axis=1)
+    # demand of the same candidates is one, and a candidate that covers less than another no help
+    sets, one = np.unique(covers[open_], axis=0, return_inverse=True)
+    together = np.bincount(one, weights[open_], minlength=len(sets))
+    useful = widest(sets)
+    places = min(k - len(forced), len(useful))
+    status: Status = "optimal"
+    picked, left_out = useful[:0], float(together.sum())
+    if places:
+        cost = np.where(sets[:, useful], 0.0, together[:, None])
+        picked, left_out, status = least_cost(cost, places, forced[:0], deadline)
+    sites = _filled(np.union1d(forced, useful[picked]), k, covers.shape[1])
     covered = float(weights[covers[:, sites].any(axis=1)].sum())
     bound = float(weights[able].sum()) - left_out
-    share = _nearest_share(covers, seconds, sites)
+    share = _nearest_share(covers, times, sites)
     return _choice(sites, share, np.flatnonzero(~able), covered, bound, status, deadline)
 
 
@@ -172,16 +184,14 @@ def least_mean_time(
     standing, time_limit_s : see the module.
     """
     deadline = Deadline(time_limit_s)
-    reached = np.isfinite(np.asarray(seconds, float))
-    reached, seconds, weights, forced = _checked(reached, seconds, weight, standing)
-    assert seconds is not None
+    reached, times, weights, forced = _checked(None, seconds, weight, standing)
     _check_count(k, forced, reached.shape[1])
     able = reached.any(axis=1)
     uncovered = np.flatnonzero(~able)
     heavy = float(weights[able].sum()) or 1.0
-    cost = np.where(reached[able], seconds[able] * weights[able, None], np.inf)
+    cost = np.where(reached[able], times[able] * weights[able, None], np.inf)
     sites, bound, status = least_cost(cost, k, forced, deadline)
-    share = _nearest_share(reached, seconds, sites)
+    share = _nearest_share(reached, times, sites)
     mean = total_cost(cost, sites) / heavy
     return _choice(sites, share, uncovered, mean, bound / heavy, status, deadline)
 
@@ -201,7 +211,16 @@ def least_worst_time(
     k : number of sites, standing ones included.
     standing, time_limit_s : see the module.
     """
-    raise NotImplementedError
+    deadline = Deadline(time_limit_s)
+    reached, times, _, forced = _checked(None, seconds, None, standing)
+    _check_count(k, forced, reached.shape[1])
+    able = reached.any(axis=1)
+    sites, bound, status = least_worst(times[able], k, forced, deadline)
+    if len(sites) or status == "optimal":
+        sites = _filled(sites, k, reached.shape[1])
+    worst = float(times[np.ix_(able, sites)].min(axis=1).max(initial=0.0)) if len(sites) else np.inf
+    share = _nearest_share(reached, times, sites)
+    return _choice(sites, share, np.flatnonzero(~able), worst, bound, status, deadline)
 
 
 def fewest_capacitated(
@@ -226,7 +245,29 @@ def fewest_capacitated(
         total time.
     standing, time_limit_s : see the module.
     """
-    raise NotImplementedError
+    deadline = Deadline(time_limit_s)
+    covers, times, _, forced = _checked(covers, seconds, None, standing)
+    counts = _whole_points(points, len(covers), capacity)
+    able = covers.any(axis=1)
+    demand = np.flatnonzero(able)
+    if split:
+        prices = Prices(capacity, 1.0, None)
+        found = fewest_units(covers[able], counts[able], prices, forced, deadline)
+        return _divided(found, covers, counts, times, capacity, deadline)
+    most = int(demand[np.argmax(counts[able])]) if len(demand) else 0
+    if len(demand) and counts[most] > capacity:
+        raise ValueError(
+            f"demand point {most} has {counts[most]} points, a site holds {capacity}: "
+            f"let the points of one place be divided (split) or raise the capacity"
+        )
+    found, at = fewest_whole(covers[able], counts[able], times[able], capacity, forced, deadline)
+    sites, share = forced[:0], csr_array(covers.shape)
+    if found.values is not None:
+        sites = np.flatnonzero(found.values)
+        share = csr_array((np.ones(len(demand)), (demand, at)), shape=covers.shape)
+    return _choice(
+        sites, share, np.flatnonzero(~able), found.cost, found.bound, found.status, deadline
+    )
 
 
 def fewest_people(
@@ -261,7 +302,17 @@ def fewest_people(
         total time.
     standing, time_limit_s : see the module.
     """
-    raise NotImplementedError
+    deadline = Deadline(time_limit_s)
+    covers, times, _, forced = _checked(covers, seconds, None, standing)
+    counts = _whole_points(points, len(covers), extra_per)
+    for name, value in (("price_center", price_center), ("price_person", price_person)):
+        if not 0 <= value < np.inf:
+            raise ValueError(f"{name} = {value}: a price of at least 0 is expected")
+    able = covers.any(axis=1)
+    person = price_person * shifts
+    prices = Prices(extra_per, price_center + person * people_per_shift, person)
+    found = fewest_units(covers[able], counts[able], prices, forced, deadline)
+    return _divided(found, covers, counts, times, extra_per, deadline)
 
 
 def pareto_front(
@@ -286,7 +337,23 @@ def pareto_front(
     standing : see the module.
     time_limit_s : of each choice.
     """
-    raise NotImplementedError
+    covers, times, weights, forced = _checked(covers, seconds, weight, standing)
+    _check_count(most, forced, covers.shape[1])
+    reached = np.isfinite(times).any(axis=1)
+    heavy = float(weights[reached].sum()) or 1.0
+    points = []
+    for k in range(max(1, len(forced)), most + 1):
+        limits = {"standing": forced.tolist(), "time_limit_s": time_limit_s}
+        for choice in (
+            best_coverage(covers, weights, k, seconds=times, **limits),
+            least_mean_time(times, weights, k, **limits),
+        ):
+            if len(choice.sites):
+                covered = float(weights[covers[:, choice.sites].any(axis=1)].sum())
+                nearest = times[np.ix_(reached, choice.sites)].min(axis=1, initial=np.inf)
+                mean = float(nearest @ weights[reached]) / heavy
+                points.append(FrontPoint(k, covered, mean, choice))
+    return [one for one in points if not any(_dominates(other, one) for other in points)]
 
 
 def load_of(choice: Choice, points: ArrayLike) -> IntArray:
@@ -312,21 +379,26 @@ def people_per_shift_of(
 
 
 def _checked(
-    covers: BoolArray,
+    covers: BoolArray | None,
     seconds: FloatArray | None,
     weight: ArrayLike | None,
     standing: Sequence[int],
-) -> tuple[BoolArray, FloatArray | None, FloatArray, IntArray]:
-    """The inputs as arrays, sane."""
-    covers = np.asarray(covers, np.bool_)
+) -> tuple[BoolArray, FloatArray, FloatArray, IntArray]:
+    """The inputs as arrays, sane; what is left out follows from the rest.
+
+    Without ``covers``, what can be reached is covered; without ``seconds``, all is equally near.
+    """
+    if seconds is None:
+        assert covers is not None
+        seconds = np.zeros(np.shape(covers))
+    seconds = np.asarray(seconds, np.float64)
+    covers = np.isfinite(seconds) if covers is None else np.asarray(covers, np.bool_)
     if covers.ndim != 2:
-        raise ValueError(f"covers has {covers.ndim} dimensions: (demand, candidate) is expected")
-    if seconds is not None:
-        seconds = np.asarray(seconds, float)
-        if seconds.shape != covers.shape:
-            raise ValueError(f"seconds is {seconds.shape}, covers {covers.shape}: they must agree")
-        if np.isnan(seconds).any() or (seconds < 0).any():
-            raise ValueError("seconds has a negative or missing value: 0 to inf is expected")
+        raise ValueError(f"{covers.ndim} dimensions: a matrix (demand, candidate) is expected")
+    if seconds.shape != covers.shape:
+        raise ValueError(f"seconds is {seconds.shape}, covers {covers.shape}: they must agree")
+    if not (seconds >= 0).all():
+        raise ValueError("seconds has a negative or missing value: 0 to inf is expected")
     weights = np.ones(len(covers)) if weight is None else np.asarray(weight, np.float64)
     if weights.shape != covers.shape[:1]:
         raise ValueError(f"{weights.size} weights for {len(covers)} demand points: one each")
@@ -338,6 +410,27 @@ def _checked(
     return covers, seconds, weights, forced
 
 
+def _whole_points(points: ArrayLike, demand: int, capacity: int) -> IntArray:
+    """Points of each demand point, sane, and the capacity with them."""
+    counts = np.asarray(points)
+    if counts.shape != (demand,):
+        raise ValueError(f"{counts.size} numbers of points for {demand} demand points: one each")
+    if not ((counts >= 0) & (counts == np.rint(counts))).all():
+        raise ValueError("a number of points is negative or not whole: 0, 1, 2, ... is expected")
+    if counts.sum() > _MOST_POINTS:
+        raise ValueError(f"{counts.sum()} points in all: at most {_MOST_POINTS} are expected")
+    if capacity < 1:
+        raise ValueError(f"{capacity} points for a site: at least 1 is expected")
+    return counts.astype(np.int64)
+
+
+def _dominates(one: FrontPoint, other: FrontPoint) -> bool:
+    """Whether one is nowhere worse than the other, and somewhere better."""
+    first = (one.centers, -one.covered, one.mean_s)
+    second = (other.centers, -other.covered, other.mean_s)
+    return first != second and all(a <= b for a, b in zip(first, second, strict=True))
+
+
 def _check_count(k: int, forced: IntArray, candidates: int) -> None:
     if not max(1, len(forced)) <= k <= candidates:
         raise ValueError(
@@ -346,16 +439,47 @@ def _check_count(k: int, forced: IntArray, candidates: int) -> None:
         )
 
 
-def _nearest_share(covers: BoolArray, seconds: FloatArray | None, sites: IntArray) -> csr_array:
-    """All of each demand point to the nearest site that covers it (the first, without times)."""
+def _filled(sites: IntArray, k: int, candidates: int) -> IntArray:
+    """Exactly k sites, where fewer do as well."""
+    others = np.setdiff1d(np.arange(candidates), sites)
+    return np.union1d(sites, others[: k - len(sites)])
+
+
+def _nearest_share(covers: BoolArray, seconds: FloatArray, sites: IntArray) -> csr_array:
+    """All of each demand point to the nearest site that covers it, the first of equal ones."""
     if len(sites) == 0:
         return csr_array(covers.shape)
-    if seconds is None:
-        nearest = np.argmax(covers[:, sites], axis=1)
-    else:
-        nearest = np.argmin(np.where(covers[:, sites], seconds[:, sites], np.inf), axis=1)
+    nearest = np.argmin(np.where(covers[:, sites], seconds[:, sites], np.inf), axis=1)
     rows = np.flatnonzero(covers[:, sites].any(axis=1))
     return csr_array((np.ones(len(rows)), (rows, sites[nearest[rows]])), shape=covers.shape)
+
+
+def _divided(
+    found: Found,
+    covers: BoolArray,
+    points: IntArray,
+    times: FloatArray,
+    unit: int,
+    deadline: Deadline,
+) -> Choice:
+    """A choice of sites with units, its points brought to them."""
+    able = covers.any(axis=1)
+    sites, share = np.zeros(0, np.int64), csr_array(covers.shape)
+    if found.values is not None:
+        sites = np.flatnonzero(found.values)
+        limits = np.rint(found.values[sites]).astype(np.int64) * unit
+        served = np.where(able, points, 0)
+        brought = spread(covers, served, times, sites, limits, deadline).tocoo()
+        # what has no points belongs to the nearest site all the same
+        nearest = _nearest_share(covers, times, sites).tocoo()
+        bare = served[nearest.row] == 0
+        rows = np.concatenate([brought.row, nearest.row[bare]])
+        columns = np.concatenate([brought.col, nearest.col[bare]])
+        parts = np.concatenate([brought.data / served[brought.row], nearest.data[bare]])
+        share = csr_array((parts, (rows, columns)), shape=covers.shape)
+    return _choice(
+        sites, share, np.flatnonzero(~able), found.cost, found.bound, found.status, deadline
+    )
 
 
 def _choice(

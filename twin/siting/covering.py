@@ -1,4 +1,4 @@
-"""Covering: the fewest sites that reach all demand (LSCP), with presolve by domination."""
+"""Covering: the fewest sites that reach all (LSCP), and the least worst time of k (p-center)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STEPS_FIRST, _STEPS_LATER = 2, 10
 
 
 def fewest(
-    covers: BoolArray, standing: IntArray, deadline: Deadline
+    covers: BoolArray, standing: IntArray, deadline: Deadline, enough: int | None = None
 ) -> tuple[IntArray, float, Status]:
     """The fewest sites that cover every row.
 
@@ -28,6 +28,8 @@ def fewest(
     covers : (demand, candidate), no row empty.
     standing : candidates that are chosen anyway.
     deadline : when to stop.
+    enough : a number that is as good as any smaller one; then it is the least bound, and whether
+        more than that are needed is all that is proven.
 
     Returns
     -------
@@ -35,6 +37,8 @@ def fewest(
     bound : no choice has fewer.
     status : what is proven.
     """
+    floor = 1.0 if enough is None else max(1.0, float(enough - len(standing)))
+    cutoff = np.inf if enough is None else enough - len(standing) + 1.0
     rows, columns = dominant(covers[~covers[:, standing].any(axis=1)])
     if len(rows) == 0:
         return standing, float(len(standing)), "optimal"
@@ -51,12 +55,60 @@ def fewest(
         return _counted(near)
 
     search = Search(
-        model, np.zeros(count), np.ones(count), complete, best=_counted(start), grid=1.0, floor=1.0
+        model,
+        np.zeros(count),
+        np.ones(count),
+        complete,
+        best=_counted(start),
+        grid=1.0,
+        floor=floor,
+        cutoff=cutoff,
     )
     found = search.run(deadline)
     assert found.values is not None  # the start at least
     sites = np.union1d(standing, columns[found.values > 0.5])
     return sites, len(standing) + found.bound, found.status
+
+
+def least_worst(
+    seconds: FloatArray, k: int, standing: IntArray, deadline: Deadline
+) -> tuple[IntArray, float, Status]:
+    """The k sites of the least worst time: the least limit at which k sites cover all.
+
+    Parameters
+    ----------
+    seconds : (demand, candidate), inf where there is no way; no row is all inf.
+    k : number of sites, standing ones included.
+    standing, deadline : see :func:`fewest`.
+
+    Returns
+    -------
+    sites : ascending, at most k; empty if none were found that reach all.
+    bound : no choice has a smaller worst time.
+    status : what is proven.
+    """
+    none = np.zeros(0, np.int64)
+    limits = np.unique(seconds[np.isfinite(seconds)])
+    limits = limits[limits >= seconds.min(axis=1).max(initial=0.0)]
+    if len(limits) == 0:
+        return standing, 0.0, "optimal"  # no demand
+    best = none
+    low, high = 0, len(limits)  # limits below low are too small; at high, best covers all
+    first = True
+    while low < high:
+        at = len(limits) - 1 if first else (low + high) // 2
+        sites, bound, _ = fewest(seconds <= limits[at], standing, deadline, enough=k)
+        if len(sites) <= k:
+            best = sites
+            high = int(np.searchsorted(limits, seconds[:, sites].min(axis=1).max()))
+        elif bound > k:
+            low = at + 1
+        else:
+            return best, float(limits[low]), "time limit"
+        if first and high == len(limits):
+            return none, np.inf, "infeasible"
+        first = False
+    return best, float(limits[low]), "optimal"
 
 
 def _counted(chosen: BoolArray) -> tuple[FloatArray, float]:
@@ -149,7 +201,7 @@ def dominant(covers: BoolArray) -> tuple[BoolArray, IntArray]:
     while True:
         before = rows.shape
         rows = rows[_least(rows)]
-        keep = _greatest(rows)
+        keep = widest(rows)
         rows, columns = np.unique(rows[:, keep], axis=0), columns[keep]
         if rows.shape == before:
             return rows, columns
@@ -173,7 +225,7 @@ def _least(rows: BoolArray) -> IntArray:
     return np.concatenate(kept) if kept else order
 
 
-def _greatest(rows: BoolArray) -> IntArray:
+def widest(rows: BoolArray) -> IntArray:
     """Columns that no other column contains; the first of equal ones."""
     matrix = rows.astype(np.float32)
     size = matrix.sum(axis=0)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array, hstack
 
 from twin.siting.branch import WHOLE, Search, Solution
@@ -100,6 +101,11 @@ class _Limits:
 class _Median:
     """The problem with costs of about 1, and the best choice so far."""
 
+    _group: csr_array
+    _order: NDArray[np.int32]
+    _last: IntArray
+    _model: Model
+
     def __init__(self, cost: FloatArray, k: int, standing: IntArray, deadline: Deadline) -> None:
         most = np.where(np.isfinite(cost), cost, 0.0).max(axis=1)
         self.scale = 0.1 * float(most.mean()) or 1.0  # a good choice costs about 1 each
@@ -172,7 +178,7 @@ class _Median:
         lower, upper = np.where(self.free, 0.0, 1.0), np.ones(len(self.free))
         places = self.k - len(self.standing)
         price = np.minimum(np.partition(self.finite, self.k, axis=1)[:, self.k], self.most)
-        floor, pace, stale = -np.inf, 1.5, 0
+        floor, pace, stale = float(self.cost.min(axis=1).sum()), 1.5, 0
         for _ in range(_STEPS):
             if self._deadline.left_s == 0 or pace < 1e-3 or floor >= self.best * (1 - _EQUAL):
                 break
@@ -269,7 +275,10 @@ class _Median:
             return
         members = np.unique(group.indices)
         saving = csr_array(np.maximum(price[members, None] - self.cost[members], 0.0))
-        own = csr_array(np.eye(len(which))[which])
+        own = csr_array(
+            (np.ones(group.shape[0]), (np.arange(group.shape[0]), np.flatnonzero(which))),
+            shape=(group.shape[0], len(which)),
+        )
         self._model.add_rows(
-            csr_array(hstack([group[:, members] @ saving, own])), group @ price, np.inf
+            csr_array(hstack([group[:, members] @ saving, own])), np.asarray(group @ price), np.inf
         )
