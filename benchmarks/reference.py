@@ -11,7 +11,7 @@ nothing is read twice: a row is written when it happens. The people are in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, nan
 from typing import Any
@@ -19,184 +19,17 @@ from typing import Any
 import simpy
 
 from benchmarks.reference_center import Center
-from benchmarks.trace import DeviceFacts, Event, Signal, Trace, Word
+from benchmarks.reference_vendor import Device, Process, Vendor
+from benchmarks.trace import Event, Signal, Trace, Word
 from twin.log import Log, LogWriter
+from twin.network.rs485 import poll_cycle_s, silent_poll_s
 from twin.terms import Kind, Ticket, View
 from twin.world.aftermath import MISSED_AFTER_S
 from twin.world.condition import BATTERY_EMPTY, LOW_BATTERY_RESERVE_S
 from twin.world.registry import write_registry
-from twin.world.way import AREA_CAUSES
+from twin.world.surroundings import AREA_CAUSES
 
-Process = Generator[simpy.events.Event, Any, None]
-
-
-class Device:
-    """A device as it truly is; its vendor's and the platform's belief of it beside."""
-
-    __slots__ = (
-        "area", "beats", "believed", "believed_fault", "cuts", "dead_cause", "dead_since",
-        "facts", "first_missed", "flagged", "heard", "kept", "last_area", "low_since", "missed",
-        "news", "offline", "own_flagged", "own_known", "own_missed", "registering", "reported",
-        "restored", "silent",
-    )  # fmt: skip
-
-    def __init__(self, facts: DeviceFacts) -> None:
-        self.facts = facts
-        self.dead_since = inf
-        self.dead_cause = ""
-        self.cuts: list[tuple[float, str]] = []
-        """Own reasons why it cannot report."""
-        self.area: list[str] = []
-        """Reasons in its surroundings."""
-        self.offline = self.registering = self.silent = False
-        self.low_since = inf
-        self.restored = -inf
-        self.news: dict[Ticket, float] = {}
-        """What its next heartbeat tells: since when."""
-        self.reported: dict[Ticket, float] = {}
-        """What the vendor knows and the platform has not pulled yet."""
-        self.kept = False
-        """Whether it was cut off, by its own fault, since the vendor heard it last."""
-        self.missed = 0
-        self.own_missed = 0
-        """Of these, since it was cut off by its own fault."""
-        self.own_flagged = self.own_known = False
-        """Whether its own fault alone has missed enough; whether the platform knows."""
-        self.heard = 0
-        self.flagged = False
-        self.believed = False
-        self.believed_fault = False
-        self.beats = 0
-        self.first_missed = 0
-        """Number of the first heartbeat of the present run of missing ones."""
-        self.last_area = ""
-        """The reason in its surroundings for which heartbeats are missing now."""
-
-    @property
-    def cut_since(self) -> float:
-        """When it stopped reporting by its own fault; inf: it reports."""
-        return self.cuts[0][0] if self.cuts else inf
-
-    @property
-    def broken(self) -> bool:
-        """Whether the device itself is dead or cut off."""
-        return self.dead_since < inf or bool(self.cuts)
-
-
-class Vendor:
-    """A vendor platform: counts missing heartbeats, flags, pushes, answers pulls."""
-
-    def __init__(self, world: World, number: int) -> None:
-        self.world = world
-        self.env = world.env
-        self.settings = list(world.trace.scenario.vendors.values())[number]
-        self.limit = self.settings.missed_heartbeats
-        self.up = True
-        self.back = world.env.event()
-        self.changed: dict[Device, None] = {}
-        way = world.trace.way
-        world.env.process(self.pulls(float(way.pull_phase[number])))
-        name = list(world.trace.scenario.vendors)[number]
-        for start, end in world.trace.vendor_outages.get(number, []):
-            world.env.process(self.outage(name, start, end))
-
-    def outage(self, name: str, start: float, end: float) -> Process:
-        """One outage of the vendor itself."""
-        yield self.env.timeout(start - self.env.now)
-        self.up = False
-        self.world.truth(Kind.VENDOR_DOWN, name)
-        yield self.env.timeout(end - self.env.now)
-        self.up = True
-        self.world.truth(Kind.VENDOR_UP, name)
-        self.back.succeed()
-        self.back = self.env.event()
-
-    def misses(self, device: Device) -> None:
-        """A heartbeat was due and did not come."""
-        device.missed += 1
-        if device.missed == 1:
-            device.first_missed = device.beats - 1
-            device.last_area = ""
-        if device.area and not device.cuts:
-            device.last_area = device.area[0]
-        if device.cuts:
-            device.own_missed += 1
-            if device.own_missed == self.limit:
-                self.env.process(self.watch_own(device, device.heard))
-        if device.missed == self.limit and not device.flagged:
-            self.env.process(self.watch(device, device.heard))
-
-    def watch(self, device: Device, heard: int) -> Process:
-        """The grace; then the flag, unless the device has been heard meanwhile."""
-        yield self.env.timeout(self.settings.grace)
-        while not self.up:
-            yield self.back
-        if device.heard == heard and not device.flagged:
-            device.flagged = True
-            self.world.row(Kind.OFFLINE, device, View.VENDOR)
-            self.tell(device, True)
-
-    def watch_own(self, device: Device, heard: int) -> Process:
-        """The grace of a device's own fault, whether it has been flagged for another or not."""
-        yield self.env.timeout(self.settings.grace)
-        while not self.up:
-            yield self.back
-        if device.heard == heard and device.cuts:
-            device.own_flagged = True
-            self.pushes(device, self.world.own_fault)
-
-    def hears(self, device: Device) -> None:
-        """A heartbeat, or the report of a device that has registered."""
-        device.missed = device.own_missed = 0
-        device.heard += 1
-        device.own_flagged = False
-        if device.news:
-            device.reported.update(device.news)
-            device.news.clear()
-            self.changed[device] = None
-            if device.kept:
-                self.pushes(device, self.world.learns)
-        device.kept = False
-        if device.flagged:
-            device.flagged = False
-            self.world.row(Kind.ONLINE, device, View.VENDOR)
-            self.tell(device, False)
-
-    def tell(self, device: Device, offline: bool) -> None:
-        """Pushes a flag, or its end."""
-        self.pushes(device, self.world.believe, offline)
-
-    def pushes(self, device: Device, then: Callable[..., None], *state: bool) -> None:
-        """Pushes a state; the next pull finds it in any case."""
-        self.changed[device] = None
-        rng, facts = self.world.trace.rng, device.facts
-        if rng is None:
-            lost, delay = facts.push_lost, facts.push_delay
-        else:
-            lost = rng.random() < self.settings.push_loss
-            delay = rng.expovariate(1.0) * self.settings.push_delay
-        if not lost:
-            self.env.process(self.push(delay, then, device, *state))
-
-    def push(self, delay: float, then: Callable[..., None], *what: Any) -> Process:
-        """The way of a push."""
-        yield self.env.timeout(delay)
-        then(*what)
-
-    def pulls(self, first: float) -> Process:
-        """The on-site platform asks for all states, again and again."""
-        yield self.env.timeout(first)
-        number = 0
-        while True:
-            if self.up or self.world.pulls_always:
-                for device in self.changed:
-                    if device.own_flagged:
-                        self.world.own_fault(device)
-                    self.world.believe(device, device.flagged)
-                    self.world.learns(device)
-                self.changed.clear()
-            number += 1
-            yield self.env.timeout(first + number * self.settings.pull_period - self.env.now)
+GATEWAY_OFFLINE = "gateway offline"
 
 
 class World:
@@ -204,7 +37,6 @@ class World:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.pulls_always = True
         self.env = simpy.Environment()
         self.log = LogWriter(trace.place.name, trace.scenario.start_us)
         write_registry(
@@ -212,11 +44,11 @@ class World:
         )
         self.devices = [Device(facts) for facts in trace.devices]
         self.vendors = [Vendor(self, n) for n in range(len(trace.scenario.vendors))]
-        self.slaves: dict[int, list[Device]] = {}
         self.fires: dict[int, list[str]] = {}
         for device in self.devices:
             if device.facts.gateway >= 0:
-                self.slaves.setdefault(device.facts.gateway, []).append(device)
+                device.host = self.devices[device.facts.gateway]
+                device.host.slaves.append(device)
         self.center = Center(self.env, self.log, trace, self)
         for device in self.devices:
             self.env.process(self.heartbeats(device))
@@ -272,7 +104,8 @@ class World:
             return
         if what in ("FAULT", "TAMPERED"):
             self.dies(device, event.cause)
-            self.after(event.arrival, self.fault_report, device, now, event.cause)
+            arrival = event.arrival + self.bus_wait(device)
+            self.after(arrival, self.fault_report, device, now, event.cause)
         elif what == "DEAD":
             self.dies(device, event.cause)
             self.cut(device, event.cause)
@@ -287,7 +120,7 @@ class World:
         elif what == "OLD":
             self.center.open_ticket(device, Ticket.END_OF_LIFE)
         elif what == "HAZARD":
-            self.after(event.arrival, self.looked_into, device, now)
+            self.after(event.arrival + self.bus_wait(device), self.looked_into, device, now)
         else:
             self.center.open_ticket(device, Ticket.PERIODIC)
 
@@ -307,11 +140,19 @@ class World:
         self.row(Kind.FAULT, device, View.TRUTH, cause)
 
     def cut(self, device: Device, cause: str) -> tuple[float, str]:
-        """The device itself cannot report."""
+        """The device itself cannot report, and with it what hangs on it."""
         cut = (self.env.now, cause)
         device.cuts.append(cut)
         device.kept = True
         self.silence(device)
+        if len(device.cuts) == 1:
+            for slave in device.slaves:
+                slave.area.append(GATEWAY_OFFLINE)
+                slave.kept = True
+                self.silence(slave)
+        if device.host is not None:
+            dead = sum(bool(other.cuts) for other in device.host.slaves if other is not device)
+            self.env.process(self.found_dead(device, dead, lambda: cut in device.cuts))
         return cut
 
     def heals(self, device: Device, cut: tuple[float, str]) -> None:
@@ -319,11 +160,61 @@ class World:
         if cut in device.cuts:
             device.cuts.remove(cut)
             self.silence(device)
+            if not device.cuts:
+                for slave in device.slaves:
+                    slave.area.remove(GATEWAY_OFFLINE)
+                    self.silence(slave)
+
+    # -- the bus of a host ------------------------------------------------------------------------
+
+    def round_s(self, host: Device, dead: int) -> float:
+        """A round over the slaves of a host, so many of them dead."""
+        bus = self.trace.scenario.network.rs485
+        return poll_cycle_s(
+            len(host.slaves), bus.registers, bus.baud, bus.bits_per_character, bus.answer,
+            dead, bus.timeout, bus.tries,
+        )  # fmt: skip
+
+    def until_asked(self, slave: Device, dead: int) -> float:
+        """Seconds until a slave's turn; the host's rounds go on and on from the start."""
+        assert slave.host is not None
+        done = self.env.now / self.round_s(slave.host, 0) % 1.0
+        return (slave.facts.turn - done) % 1.0 * self.round_s(slave.host, dead)
+
+    def bus_wait(self, device: Device) -> float:
+        """How much later a telegram is read because other slaves of its bus are dead."""
+        host = device.host
+        if host is None or host.area:
+            return 0.0
+        dead = sum(bool(other.cuts) for other in host.slaves if other is not device)
+        return self.until_asked(device, dead) - self.until_asked(device, 0)
+
+    def found_dead(self, slave: Device, others: int, still: Callable[[], bool]) -> Process:
+        """A host asks a slave in vain, and says so as soon as it can."""
+        network, host, vendor = (
+            self.trace.scenario.network, slave.host, self.vendors[slave.facts.vendor]
+        )  # fmt: skip
+        assert host is not None
+        bus, asked = network.rs485, self.until_asked(slave, others)
+        tried = silent_poll_s(bus.baud, bus.bits_per_character, bus.timeout, bus.tries)
+        yield self.env.timeout(asked + tried)
+        while host.silent:
+            if host.speaks is None:
+                host.speaks = self.env.event()
+            yield host.speaks
+        yield self.env.timeout(network.uplink.latency)
+        while not vendor.up:
+            yield vendor.back
+        if still():
+            vendor.host_says_dead(slave)
 
     def silence(self, device: Device) -> None:
         """The reasons have changed for which no report gets out."""
         offline = bool(device.cuts or device.area)
         device.silent = offline or device.registering
+        if not device.silent and device.speaks is not None:
+            device.speaks.succeed()
+            device.speaks = None
         if offline != device.offline:
             device.offline = offline
             if offline:
@@ -350,7 +241,7 @@ class World:
 
     def fault_report(self, device: Device, since: float, cause: str) -> None:
         """The device's own report of its fault arrives, or waits until it can report."""
-        if device.cuts:
+        if device.mute:
             device.news[Ticket.FAULT] = since
         elif device.dead_since == since:
             self.row(Kind.FAULT, device, View.PLATFORM, cause)
@@ -359,7 +250,7 @@ class World:
 
     def looked_into(self, device: Device, since: float) -> None:
         """An early warning or supervisory signal arrives that somebody has to look into."""
-        if device.cuts:
+        if device.mute:
             device.news[Ticket.HAZARD] = since
         elif device.restored < since:
             self.center.open_ticket(device, Ticket.HAZARD)
@@ -376,8 +267,11 @@ class World:
                 self.row(Kind.FAULT_CLEARED, device, View.PLATFORM)
         if device.cuts:
             device.cuts.clear()
-            device.registering = True
-            self.silence(device)
+            for one in (device, *device.slaves):
+                if one is not device:
+                    one.area.remove(GATEWAY_OFFLINE)
+                one.registering = True
+                self.silence(one)
         device.restored = now
         device.news.pop(Ticket.CLEANING, None)
         if battery or exchanged:
@@ -408,9 +302,10 @@ class World:
 
     def registered(self, device: Device) -> None:
         """The device is in the network again."""
-        device.registering = False
-        self.silence(device)
-        self.report(device)
+        for one in (device, *device.slaves):
+            one.registering = False
+            self.silence(one)
+            self.report(one)
 
     def report(self, device: Device) -> None:
         """A report beside the heartbeats."""
@@ -429,14 +324,15 @@ class World:
         if signal.dirt > 0.0 and not device.cuts and self.avoided(device, signal):
             return
         self.row(Kind.SIGNAL, device, View.TRUTH, signal.cause, message=signal.number)
-        lost = "offline" if device.cuts and not signal.lost else signal.lost
+        lost = "offline" if device.mute and not signal.lost else signal.lost
         if lost:
             fire.append("offline" if lost in ("offline", "power") else "lost")
             self.row(Kind.MESSAGE_LOST, device, View.TRUTH, lost, message=signal.number)
         else:
             late = signal.arrival - signal.time > MISSED_AFTER_S
             fire.append("offline" if late else "")
-            self.after(signal.arrival, self.center.receive, device, signal)
+            arrival = signal.arrival + self.bus_wait(device)
+            self.after(arrival, self.center.receive, device, signal)
 
     def avoided(self, device: Device, signal: Signal) -> bool:
         """Whether a cleaning prevents a nuisance alarm: dirt raises their rate by its amount."""
@@ -446,8 +342,8 @@ class World:
 
     def says(self, device: Device, word: Word) -> None:
         """A device says something that nobody has to answer at once."""
-        if device.dead_since == inf:
-            self.after(word.arrival, self.said, device, word)
+        if device.dead_since == inf and not device.mute:
+            self.after(word.arrival + self.bus_wait(device), self.said, device, word)
 
     def said(self, device: Device, word: Word) -> None:
         """It arrives."""
@@ -487,7 +383,7 @@ class World:
         for feeder, spans in trace.feeders.items():
             hit = [
                 d for d in self.devices
-                if d.facts.mains and d.facts.feeder == feeder and not d.facts.wired
+                if d.facts.mains and d.facts.feeder == feeder
             ]  # fmt: skip
             for start, end in spans:
                 name = f"feeder-{feeder + 1}"
@@ -514,10 +410,13 @@ class World:
         back = self.trace.back[facts.number, cause, start]
         assert back > end if facts.mains else back == end
         yield self.env.timeout(start - self.env.now)
-        family = [device, *self.slaves.get(facts.number, ())]
+        family = [device, *device.slaves]
         for one in family:
             one.area.append(AREA_CAUSES[cause])
             self.silence(one)
+        if device.host is not None:  # without power, as all slaves of its host
+            others = len(device.host.slaves) - 1
+            self.env.process(self.found_dead(device, others, lambda: self.env.now < back))
         yield self.env.timeout(back - self.env.now)
         for one in family:
             one.area.remove(AREA_CAUSES[cause])

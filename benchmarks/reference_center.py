@@ -22,7 +22,8 @@ from twin.terms import Annotation, Category, Ticket, Verification
 from twin.world.happenings import annotation_of
 
 if TYPE_CHECKING:
-    from benchmarks.reference import Device, World
+    from benchmarks.reference import World
+    from benchmarks.reference_vendor import Device
 
 GRAVEST = [
     Annotation.CONFIRMED_FIRE,

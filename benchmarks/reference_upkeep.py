@@ -18,7 +18,8 @@ from twin.terms import Kind, Role, Ticket
 from twin.world.condition import BATTERY_EMPTY
 
 if TYPE_CHECKING:
-    from benchmarks.reference import Device, World
+    from benchmarks.reference import World
+    from benchmarks.reference_vendor import Device
 
 BATTERY = "battery"
 

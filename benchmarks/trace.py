@@ -12,10 +12,10 @@ from __future__ import annotations
 import random
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from math import floor
+from math import floor, inf, log1p
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,13 @@ from twin.center.settings import CenterSettings
 from twin.roads.load import load_roads
 from twin.roads.travel import TravelTimes
 from twin.scenario import Scenario
-from twin.streams import Streams
+from twin.streams import Streams, uniform_at
 from twin.venues.build import Fleet, Venues, build_venues
 from twin.world.brigade import Brigades
 from twin.world.happenings import Happenings, sample_happenings
 from twin.world.registry import Place
-from twin.world.way import LOST, NBIOT, RS485, Way
+from twin.world.surroundings import NBIOT, RS485
+from twin.world.way import LOST, Way
 from twin.world.ways import Ways
 
 YEAR_S = 365.25 * 86400.0
@@ -99,8 +100,10 @@ class DeviceFacts:
     gateway: int
     phase: float
     interval: float
-    push_delay: float
-    push_lost: bool
+    pushes: int
+    """The key of the luck of its pushes."""
+    turn: float
+    """When in a round its host asks it, as a share of the round."""
     registration: float
     nbiot: bool
     wired: bool
@@ -159,6 +162,16 @@ class Trace:
     rng: random.Random | None
     """For own draws; None: the trace decides."""
 
+    def push(self, d: DeviceFacts, now: float, back: bool) -> tuple[bool, float]:
+        """Whether a push is lost, and its delay: two for what happens after each heartbeat."""
+        vendor = list(self.scenario.vendors.values())[d.vendor]
+        if self.rng is not None:
+            lost, delay = self.rng.random(), self.rng.random()
+        else:
+            number = 2 * floor((now - d.phase) / d.interval + 1e-6) + back
+            delay, lost = (uniform_at(d.pushes, 3 * number + k) for k in range(2))
+        return lost < vendor.push_loss, -log1p(-delay) * vendor.push_delay
+
 
 def job_of(scenario: Scenario) -> tuple[Any, ...]:
     """What the fast model's run of the only center of a scenario takes."""
@@ -198,7 +211,8 @@ def trace_of(job: Sequence[Any], own: int | None = None) -> Trace:
     trace = Trace(
         scenario, settings, place, ways, venues, fleet, way, happenings,
         _devices(fleet, kinds, way, happenings, rng),
-        _spans(way.cells), _spans(way.feeders), _spans(way.uplinks), _spans(way.vendor_outages),
+        _spans(way.around.cells), _spans(way.around.feeders), _spans(way.around.uplinks),
+        _spans(way.vendor_outages),
         _back(way), [[] for _ in venues.ids], _squares(venues, upkeep.place),
         stints, absences,
         LuckOfSignals(happenings.signals.response) if rng is None else OwnLuck(rng),
@@ -270,9 +284,9 @@ def _devices(
             DeviceFacts(
                 n, fleet.ids[n], name, int(fleet.venue[n]), int(way.vendor[n]),
                 int(fleet.gateway[n]), float(way.phase[n]), float(way.interval[n]),
-                float(way.push_delay[n]), bool(way.push_lost[n]), float(way.registration[n]),
-                nbiot, bool(way.link[n] == RS485), bool(way.mains[n]), float(way.backup[n]),
-                int(way.cell[n]), int(way.feeder[n]), float(happenings.battery_s[n]),
+                int(way.keys[n]), float(way.bus.turn[n]), float(way.registration[n]),
+                nbiot, bool(way.link[n] == RS485), bool(way.mains[n]), float(way.around.backup[n]),
+                int(way.around.cell[n]), int(way.around.feeder[n]), float(happenings.battery_s[n]),
                 float(happenings.exchange[n]), _dirt_per_s(kinds[name]),
                 Beats(chance, rng) if rng is not None and chance > 0.0 else set(),
             )
@@ -317,14 +331,14 @@ def _fill(trace: Trace) -> None:
         d.words.sort(key=lambda e: e.time)
     if trace.rng is None:
         for device, flag, unflag in zip(
-            *(column.tolist() for column in trace.way.false_flags()), strict=True
+            *(column.tolist() for column in trace.way.false_flags), strict=True
         ):
             _lose(trace, devices[device], flag, unflag)
+        _lose_single(trace)
 
 
-def _lose(trace: Trace, d: DeviceFacts, flag: float, unflag: float) -> None:
-    """Loses the heartbeats that make the vendor flag a device, and those up to the next heard."""
-    vendor = list(trace.scenario.vendors.values())[d.vendor]
+def _counts(trace: Trace, d: DeviceFacts) -> Callable[[int], bool]:
+    """Whether a heartbeat, by its number, is due while the vendor is up."""
     outages = trace.vendor_outages.get(d.vendor, [])
     starts = [start for start, _ in outages]
 
@@ -333,6 +347,13 @@ def _lose(trace: Trace, d: DeviceFacts, flag: float, unflag: float) -> None:
         i = bisect_left(starts, time + 1e-6) - 1
         return i < 0 or time >= outages[i][1] - 1e-6
 
+    return counts
+
+
+def _lose(trace: Trace, d: DeviceFacts, flag: float, unflag: float) -> None:
+    """Loses the heartbeats that make the vendor flag a device, and those up to the next heard."""
+    vendor = list(trace.scenario.vendors.values())[d.vendor]
+    counts = _counts(trace, d)
     heard = round((unflag - d.phase) / d.interval)
     last = floor((flag - vendor.grace - d.phase) / d.interval + 1e-6)
     run: list[int] = []
@@ -346,3 +367,30 @@ def _lose(trace: Trace, d: DeviceFacts, flag: float, unflag: float) -> None:
     d.lost.update(range(last + 1, heard))
     d.short[run[-1]] = unflag
     d.runs.append((run[-1], heard))
+
+
+def _lose_single(trace: Trace) -> None:
+    """Loses the heartbeats that flag nobody by themselves, only beside an outage.
+
+    Of as many in a row as would flag, only the last ones: such runs have their own samples.
+    """
+    way, vendors = trace.way, list(trace.scenario.vendors.values())
+    lossy = np.flatnonzero(way.loss > 0.0)
+    lost: dict[int, list[int]] = defaultdict(list)
+    for number in range(int(trace.scenario.duration / way.interval[lossy].min(initial=inf)) + 1):
+        beat = way.phase[lossy] + number * way.interval[lossy]
+        for device in lossy[way.beat_lost(lossy, beat)].tolist():
+            lost[device].append(number)
+    for device, numbers in lost.items():
+        d = trace.devices[device]
+        assert isinstance(d.lost, set)
+        counts, missed = _counts(trace, d), vendors[d.vendor].missed_heartbeats
+        runs = {n for first, heard in d.runs for n in range(first, heard)}
+        single = {n for n in numbers if counts(n) and n not in runs}
+        for number in sorted(single, reverse=True):
+            later, row = number + 1, 0
+            while row < missed and (later in d.lost or not counts(later)):
+                row += later in d.lost
+                later += 1
+            if row < missed - 1:
+                d.lost.add(number)

@@ -12,6 +12,12 @@ import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
+
+# SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64 bits whose outputs pass BigCrush.
+GOLDEN = 0x9E3779B97F4A7C15
+_MIX_1, _MIX_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_64_BITS = 2**64 - 1
 
 
 @dataclass(frozen=True)
@@ -43,3 +49,33 @@ class Streams:
         key = np.frombuffer(hashlib.blake2b(words.encode(), digest_size=16).digest(), np.uint32)
         sequence = np.random.SeedSequence(self.seed, spawn_key=tuple(int(k) for k in key))
         return np.random.Generator(np.random.PCG64(sequence))
+
+
+def mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The mixing function of SplitMix64: unrelated words from words that are neighbours."""
+    z = (words ^ (words >> np.uint64(30))) * np.uint64(_MIX_1)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(_MIX_2)
+    return z ^ (z >> np.uint64(31))
+
+
+def uniforms_at(keys: NDArray[np.uint64], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Draws by their numbers from sequences of uniforms in [0, 1), one sequence per key.
+
+    For draws of which only a few of very many are ever looked at: every heartbeat of a fleet has
+    one, and none is stored. The sequence of a key is SplitMix64's.
+
+    Parameters
+    ----------
+    keys : shape (n,), each drawn from a named stream.
+    numbers : shape (n,), the draw's number in its sequence; 0 is the first, negative ones exist.
+    """
+    words = mixed(keys + (numbers + 1).view(np.uint64) * np.uint64(GOLDEN))
+    return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def uniform_at(key: int, number: int) -> float:
+    """As :func:`uniforms_at` for one key and number, quickly."""
+    z = (key + (number + 1) * GOLDEN) & _64_BITS
+    z = ((z ^ (z >> 30)) * _MIX_1) & _64_BITS
+    z = ((z ^ (z >> 27)) * _MIX_2) & _64_BITS
+    return float((z ^ (z >> 31)) >> 11) * 2.0**-53

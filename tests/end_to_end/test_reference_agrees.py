@@ -9,6 +9,7 @@ twin, event by event in :mod:`benchmarks.reference`.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,30 @@ SURROUNDINGS = {
 }
 """Cells, feeders, uplinks and vendors fail all the time, radios of devices never do."""
 
+FAILS = {"fault_per_year": 0.97, "reported_share": 0.5}
+EVERYTHING = {
+    **SURROUNDINGS,
+    "venues.mix": {"enterprise": "60 %", "nine_small": "40 %"},
+    "network.nbiot.cell_outages": "12 /year",
+    "network.nbiot.delivery.ecl1": "97 %",
+    "network.nbiot.delivery.ecl2": "94 %",
+    "network.power.cuts": "15 /year",
+    "devices": {
+        "smoke_alarm": BROKEN,
+        "gas_detector": BROKEN,
+        "arcing_fault_detector": {**FAILS, "nuisance_factor": 300},
+        "residual_current_detector": FAILS,
+        "electrical_fire_host": {
+            **FAILS,
+            "reported_share": 0.3,
+            "radio_per_year": 0.9,
+            "coverage_loss_per_year": 40.0,
+            "heals_share": 0.7,
+        },
+    },
+}
+"""All of it at once, many devices on RS485, and radios that lose up to one heartbeat in twenty."""
+
 TOWNSHIP = {"venues.points": 700, "duration": "30 d", "vendors.vendor.heartbeat": "1 h"}
 """The shipped township as it is, with hourly heartbeats and fewer points."""
 
@@ -89,6 +114,8 @@ CASES = {
     "failures-2": (FAILURES, 2),
     "surroundings-3": (SURROUNDINGS, 3),
     "surroundings-5": (SURROUNDINGS, 5),
+    "everything-1": (EVERYTHING, 1),
+    "everything-3": (EVERYTHING, 3),
     "township-1": (TOWNSHIP, 1),
 }
 
@@ -144,6 +171,36 @@ def test_the_comparison_covers_what_people_and_devices_do() -> None:
         (Kind.CELL_DOWN, View.TRUTH): 3,
     } | {(Kind.OFFLINE, view): 200 for view in View}
     assert {key: number[key] for key, least in enough.items() if number[key] < least} == {}
+
+
+def test_the_comparison_covers_what_happens_on_a_bus() -> None:
+    fast, _ = both("everything-1")
+    texts = Counter((row[2], row[7]) for row in fast)
+    # From truly offline to the vendor's flag within two minutes: only a host is as fast as that.
+    truly = [(row[1], row[0]) for row in fast if row[2:4] == (Kind.OFFLINE, View.TRUTH)]
+    flagged = [(row[1], row[0]) for row in fast if row[2:4] == (Kind.OFFLINE, View.VENDOR)]
+    by_host = [
+        (d, t) for d, t in flagged for who, since in truly if who == d and 0 < t - since < 120e6
+    ]
+    assert len(by_host) > 50
+    assert texts[Kind.OFFLINE, "gateway offline"] > 50
+    assert texts[Kind.TICKET_FINDING, "gateway offline"] > 20
+    assert texts[Kind.TICKET_FINDING, "power cut"] > 50
+
+
+def test_nobody_gets_a_second_ticket_for_a_flag_that_lasts() -> None:
+    # A flag is one ticket; only a fault of the device's own, found later, is another one.
+    fast, _ = both("everything-1")
+    surroundings = ("cell outage", "power cut", "uplink outage", "gateway offline")
+    flags = {(row[1], row[0]) for row in fast if row[2:4] == (Kind.OFFLINE, View.PLATFORM)}
+    triage = round(1e6 * scenario(EVERYTHING, 1).centers["center"].maintenance.triage)
+    found = [
+        (row[1], row[0] - triage)
+        for row in fast
+        if row[2] == Kind.TICKET_FINDING and row[7] in surroundings
+    ]
+    assert len(found) > 100
+    assert [(d, t) for d, t in found if not {(d, t - 1), (d, t), (d, t + 1)} & flags] == []
 
 
 def test_a_difference_is_seen() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.streams import Streams
+from twin.streams import Streams, uniform_at, uniforms_at
 
 name = st.lists(st.one_of(st.sampled_from("ab"), st.integers(0, 3)), min_size=1, max_size=3)
 
@@ -70,3 +70,21 @@ def test_a_stream_is_the_same_on_every_machine_and_in_every_year() -> None:
 
 DRAW = 0.0025302241777861445
 """First draw of PCG64 seeded with SeedSequence(1, spawn_key = BLAKE2b-128 of the name)."""
+
+
+def test_draws_by_number_are_those_of_splitmix64() -> None:
+    # Published outputs for the seed 1234567 (Rosetta Code, after Vigna's splitmix64.c).
+    published = [
+        6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431,
+        16408922859458223821,
+    ]  # fmt: skip
+    keys = np.full(5, 1234567, np.uint64)
+    drawn = uniforms_at(keys, np.arange(5))
+    assert drawn.tolist() == [(word >> 11) * 2.0**-53 for word in published]
+    assert [uniform_at(1234567, n) for n in range(5)] == drawn.tolist()
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(-(2**40), 2**40))
+def test_one_draw_by_number_is_that_of_the_array(key: int, number: int) -> None:
+    one = uniforms_at(np.array([key], np.uint64), np.array([number]))
+    assert one.tolist() == [uniform_at(key, number)]

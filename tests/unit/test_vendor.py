@@ -11,10 +11,12 @@ from pydantic import ValidationError
 
 from twin.streams import Streams
 from twin.vendor.platform import (
+    last_counted_heartbeat,
     last_heartbeat_before,
     lost_heartbeat_flags,
     merge_intervals,
     next_heartbeat,
+    next_pull,
     offline_flag_time,
     online_flag_time,
     platform_time,
@@ -98,7 +100,8 @@ def test_never_stays_never() -> None:
     start, end = np.array([5.0]), np.array([6.0])
     assert offline_flag_time([math.inf], 0.0, 10.0, 2, 1.0, start, end).tolist() == [math.inf]
     assert online_flag_time([math.inf], 0.0, 10.0).tolist() == [math.inf]
-    assert platform_time([math.inf], 1.0, [True], 0.0, 3600.0).tolist() == [math.inf]
+    pull = next_pull([math.inf], 0.0, 3600.0)
+    assert platform_time([math.inf], 1.0, [True], pull).tolist() == [math.inf]
 
 
 def brute_force(
@@ -203,8 +206,34 @@ def test_no_loss_no_false_flag() -> None:
 
 def test_platform_learns_by_push_or_by_the_next_pull() -> None:
     hour = 3600.0
-    learned = platform_time([10.0, 10.0, 3599.5, hour], 1.0, [False, True, False, True], 0.0, hour)
+    known = [10.0, 10.0, 3599.5, hour]
+    learned = platform_time(known, 1.0, [False, True, False, True], next_pull(known, 0.0, hour))
     assert learned.tolist() == [11.0, hour, hour, hour]
+
+
+@given(st.lists(st.integers(0, 150), max_size=20), st.integers(0, 11), intervals, gaps)
+def test_a_vendor_that_is_down_answers_no_pull(
+    times: list[int], phase: int, period: int, gaps: list[tuple[int, int]]
+) -> None:
+    start, end = outages(gaps)
+    expected = []
+    for t in times:
+        pull = next_heartbeat(t, phase, period).item()
+        while is_down(pull, start, end):
+            pull += period
+        expected.append(pull)
+    assert next_pull(times, phase, period, start, end).tolist() == expected
+
+
+@given(st.integers(0, 150), st.integers(0, 11), intervals, gaps)
+def test_heartbeats_count_while_the_vendor_is_up(
+    t: int, phase: int, interval: int, gaps: list[tuple[int, int]]
+) -> None:
+    start, end = outages(gaps)
+    beat = last_heartbeat_before(t, phase, interval).item()
+    while is_down(beat, start, end):
+        beat -= interval
+    assert last_counted_heartbeat(t, phase, interval, start, end) == beat
 
 
 @given(st.lists(st.integers(0, 150), max_size=20), gaps)

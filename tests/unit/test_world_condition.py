@@ -19,7 +19,9 @@ from twin.world.condition import LOW_BATTERY_RESERVE_S, Change, Changes, Conditi
 DAY = 86400.0
 PERIOD = 1000 * DAY
 FLAG_AFTER = 5.0
+HOST_AFTER = 0.5
 SEEN_AFTER = 3.0
+REGISTERS_AFTER = 2.0
 BATTERY = 100 * DAY
 
 
@@ -34,16 +36,50 @@ def condition(*happens: tuple[Change, float, float, float, float], device: int =
     return build(changes, device + 1)
 
 
-def build(changes: Changes, devices: int) -> Condition:
+class Known:
+    """Flags come some time after a silence, or at once from a host; dead slaves cost a second."""
+
+    def flagged_one(self, device: int, cut_off: float, dead: int | None = None) -> float:
+        del device
+        return cut_off + (FLAG_AFTER if dead is None else HOST_AFTER + dead)
+
+    def seen_one(self, device: int, restored: float, registers: bool) -> float:
+        del device
+        return restored + (0.0 if registers else SEEN_AFTER)
+
+    def host_tells_one(self, device: int, time: float) -> float:
+        del device
+        return time + HOST_AFTER
+
+    def late_one(self, device: int, sent: float, arrival: float, dead: int) -> float:
+        del device, sent
+        return arrival + dead
+
+    def state_known_one(self, device: int, time: float) -> float:
+        del device
+        return time + 1.0
+
+
+def build(changes: Changes, devices: int, gateway: list[int] | None = None) -> Condition:
     return Condition(
-        devices,
         changes,
-        lambda _device, cut_off: cut_off + FLAG_AFTER,
-        [SEEN_AFTER] * devices,
+        Known(),
+        [REGISTERS_AFTER] * devices,
         [BATTERY] * devices,
-        lambda _device, low: low + 1.0,
+        gateway or [-1] * devices,
         PERIOD,
     )
+
+
+def on_a_bus(*happens: tuple[int, Change, float, float, float, float]) -> Condition:
+    """A host, device 3, and its slaves 0 to 2: device, what, time, known, until, back."""
+    changes = Changes()
+    for device, what, time, known, until, back in happens:
+        changes.add(
+            what, what.name.lower(), np.array([device]), np.array([time]), np.array([known]),
+            np.array([until]), np.array([back]),
+        )  # fmt: skip
+    return build(changes, 4, [3, 3, 3, -1])
 
 
 def spans(of: Condition) -> dict[str, list[tuple[float, float]]]:
@@ -99,6 +135,72 @@ def test_a_loss_of_coverage_heals_by_itself_and_the_platform_sees_it_later() -> 
     assert list(of.due(1000.0)) == []
     assert of.hears(0, 55.0) == ""
     assert spans(of) == {"dead": [], "cut": [(10.0, 50.0)]}
+
+
+@pytest.mark.parametrize(("second", "end", "back"), [(80.0, 80.0, 88.0), (30.0, 50.0, 58.0)])
+def test_of_two_losses_of_coverage_the_longer_one_counts(
+    second: float, end: float, back: float
+) -> None:
+    of = condition(
+        (Change.CUT_OFF, 10.0, 15.0, 50.0, 58.0),
+        (Change.CUT_OFF, 20.0, 25.0, second, second + 8.0),
+    )
+    assert list(of.due(200.0)) == [NewTicket(15.0, 0, Ticket.OFFLINE), BackOnline(back, 0)]
+    assert spans(of)["cut"] == [(10.0, end)]
+
+
+def test_a_radio_that_fails_out_of_coverage_needs_a_visit() -> None:
+    of = condition(
+        (Change.CUT_OFF, 10.0, inf, 14.0, inf),  # too short for a flag
+        (Change.CUT_OFF, 13.0, 18.0, inf, inf),
+    )
+    assert list(of.due(200.0)) == [NewTicket(10.0 + FLAG_AFTER, 0, Ticket.OFFLINE)]
+    of.restore(0, 300.0, battery=False, exchanged=False)
+    assert spans(of)["cut"] == [(10.0, 300.0)]
+
+
+def test_a_host_reports_its_dead_slave_at_once_and_slower_the_more_are_dead() -> None:
+    of = on_a_bus((0, Change.DEAD, 10.0, inf, inf, inf), (1, Change.DEAD, 20.0, inf, inf, inf))
+    assert list(of.due(30.0)) == [
+        NewTicket(10.0 + HOST_AFTER, 0, Ticket.OFFLINE),
+        NewTicket(20.0 + HOST_AFTER + 1.0, 1, Ticket.OFFLINE),
+    ]
+
+
+def test_dead_slaves_delay_what_the_others_say_until_they_are_repaired() -> None:
+    of = on_a_bus(
+        (0, Change.DEAD, 10.0, inf, inf, inf),
+        (1, Change.DEAD, 11.0, inf, inf, inf),
+        (2, Change.FAULT, 20.0, 21.0, inf, inf),
+    )
+    received = {n.device: n.received for n in of.due(30.0) if isinstance(n, NewTicket)}
+    assert received[2] == 21.0 + 2.0
+    assert of.arrival(2, 25.0, 26.0) == 28.0
+    assert of.arrival(3, 25.0, 26.0) == 26.0  # the host itself is on no bus
+    of.restore(0, 40.0, battery=False, exchanged=False)
+    of.restore(1, 40.0, battery=False, exchanged=False)
+    assert of.arrival(2, 41.0, 42.0) == 42.0
+
+
+def test_nothing_is_heard_of_slaves_whose_host_is_cut_off() -> None:
+    of = on_a_bus(
+        (3, Change.DEAD, 10.0, inf, inf, inf),
+        (0, Change.DEAD, 20.0, inf, inf, inf),
+        (1, Change.FAULT, 21.0, 22.0, inf, inf),
+    )
+    assert of.hears(2, 9.0) == ""
+    assert of.hears(2, 30.0) == "offline"
+    # By missed heartbeats alone, and no fault is reported.
+    assert list(of.due(30.0)) == [
+        NewTicket(10.0 + FLAG_AFTER, 3, Ticket.OFFLINE),
+        NewTicket(20.0 + FLAG_AFTER, 0, Ticket.OFFLINE),
+    ]
+    of.restore(3, 40.0, battery=False, exchanged=False)
+    reports = 40.0 + REGISTERS_AFTER
+    assert list(of.due(60.0)) == [
+        NewTicket(reports, 1, Ticket.FAULT), NewTicket(reports + HOST_AFTER, 0, Ticket.OFFLINE)
+    ]  # fmt: skip
+    assert of.hears(2, 41.0) == ""
 
 
 def test_a_flag_that_nobody_looked_at_still_gets_its_ticket() -> None:

@@ -12,6 +12,8 @@ from math import log1p
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.streams import GOLDEN, mixed
+
 PEOPLE = 5
 """Responsible people with draws of their own; further ones share them in turn."""
 
@@ -20,10 +22,6 @@ FIELDS = (
     "blocked", "grid_delay", "micro_delay", "video",
 )  # fmt: skip
 _COLUMNS = len(FIELDS) + 5 * PEOPLE
-
-# SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64 bits whose outputs pass BigCrush.
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 class Luck:
@@ -75,13 +73,7 @@ class LuckOfSignals:
 
 def spread(keys: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
     """As many independent uniforms in [0, 1) as columns from each key, shape (n, columns)."""
-    start = _mixed((keys * 2.0**53).astype(np.uint64))
-    steps = np.arange(1, columns + 1, dtype=np.uint64) * _GOLDEN
-    words = _mixed(start[:, None] + steps)
+    start = mixed((keys * 2.0**53).astype(np.uint64))
+    steps = np.arange(1, columns + 1, dtype=np.uint64) * np.uint64(GOLDEN)
+    words = mixed(start[:, None] + steps)
     return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    z = (z ^ (z >> np.uint64(30))) * _MIX_1
-    z = (z ^ (z >> np.uint64(27))) * _MIX_2
-    return z ^ (z >> np.uint64(31))

@@ -335,6 +335,8 @@ class Maintenance:
 
     def _serve(self, person: Person, jobs: list[Job]) -> Generator[Event, Any, None]:
         """Does a venue's jobs; after an alarm, comes back and does the rest of them."""
+        if any(job.ticket is Ticket.OFFLINE for job in jobs):
+            self.catch_up()  # nobody works on what is back by itself
         left, place = sum([job.work for job in jobs if job.open]), person.place
         while left > 0.0 and (left := (yield from self._undisturbed(person, left))) > 0.0:
             yield from self._drive(person, place)

@@ -166,6 +166,10 @@ def _contend(
             trying += newcomers
         if not trying:
             continue
+        if len(trying) == 1:
+            slot[trying] = now
+            waiting -= 1
+            continue
         devices = np.array(trying)
         chosen = rng.integers(0, SUBCARRIERS, devices.size)
         alone = np.bincount(chosen, minlength=SUBCARRIERS)[chosen] == 1

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 REQUEST_BYTES = 8  # address, function, start (2), count (2), CRC (2)
 REPLY_BYTES = 5  # address, function, byte count, CRC (2); the registers come on top
 MOST_REGISTERS = 125  # in one read
-SLAVES_PER_SEGMENT = 32  # unit loads of TIA-485
+SLAVES_PER_SEGMENT = 32
+"""Slaves on one host's segment: unit loads of TIA-485."""
 
 
 def frame_s(n_bytes: int, baud: float = 9600, bits: int = 10) -> float:

@@ -35,6 +35,26 @@ def next_heartbeat(t: ArrayLike, phase: ArrayLike, interval: ArrayLike) -> Float
     return np.asarray(phase + np.ceil((t - phase) / interval) * interval)
 
 
+def last_counted_heartbeat(
+    t: ArrayLike,
+    phase: ArrayLike,
+    interval: ArrayLike,
+    outage_start: Floats = _NONE,
+    outage_end: Floats = _NONE,
+) -> Floats:
+    """The time of the last heartbeat at or before t that was due while the vendor was up.
+
+    Parameters
+    ----------
+    outage_start, outage_end : the vendor's outages, sorted, not overlapping.
+    """
+    beat = last_heartbeat_before(t, phase, interval)
+    for start, end in zip(outage_start[::-1], outage_end[::-1], strict=True):
+        before = last_heartbeat_before(np.nextafter(start, -np.inf), phase, interval)
+        beat = np.where((beat >= start) & (beat < end), before, beat)
+    return beat
+
+
 def offline_flag_time(
     cut_off_at: ArrayLike,
     phase: ArrayLike,
@@ -172,12 +192,30 @@ def lost_heartbeat_flags(
     return device[order], flags[order], unflags[order]
 
 
+def next_pull(
+    time: ArrayLike,
+    pull_phase: float,
+    pull_period: float,
+    outage_start: Floats = _NONE,
+    outage_end: Floats = _NONE,
+) -> Floats:
+    """The first pull at or after a time that one vendor answers: while it is down it answers none.
+
+    Parameters
+    ----------
+    time : shape (n,); ``inf`` stays ``inf``.
+    pull_phase, pull_period : pulls at ``pull_phase + k * pull_period``.
+    outage_start, outage_end : the vendor's outages, sorted, not overlapping.
+    """
+    pull = next_heartbeat(time, pull_phase, pull_period)
+    for start, end in zip(outage_start, outage_end, strict=True):
+        unanswered = (pull >= start) & (pull < end)
+        pull = np.where(unanswered, next_heartbeat(end, pull_phase, pull_period), pull)
+    return pull
+
+
 def platform_time(
-    vendor_time: ArrayLike,
-    push_delay: ArrayLike,
-    push_lost: ArrayLike,
-    pull_phase: ArrayLike,
-    pull_period: ArrayLike,
+    vendor_time: ArrayLike, push_delay: ArrayLike, push_lost: ArrayLike, pull: ArrayLike
 ) -> Floats:
     """When the on-site platform learns of a *state*: pushed, or found by the next pull (Annex B).
 
@@ -188,13 +226,11 @@ def platform_time(
     ----------
     vendor_time : when the vendor knows, shape (n,); ``inf`` stays ``inf``.
     push_delay, push_lost : seconds of the push, and whether it never comes.
-    pull_phase, pull_period : pulls at ``pull_phase + k * pull_period``, which find what the vendor
-        knows at that time.
+    pull : the next pull that is answered (:func:`next_pull`).
     """
     known = np.asarray(vendor_time, dtype=np.float64)
-    pulled = next_heartbeat(known, pull_phase, pull_period)
     pushed = np.where(push_lost, np.inf, known + np.asarray(push_delay, dtype=np.float64))
-    return np.asarray(np.minimum(pushed, pulled))
+    return np.asarray(np.minimum(pushed, pull))
 
 
 def through_outages(times: ArrayLike, outage_start: Floats, outage_end: Floats) -> Floats:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devices.kinds import KIND_NAMES, KINDS
+from twin.network.rs485 import SLAVES_PER_SEGMENT
 from twin.streams import Streams
 from twin.venues.files import POINT_KINDS, VenueList, read_venues
 from twin.venues.kinds import VENUE_KIND_NAMES, VENUE_KINDS
@@ -18,9 +19,6 @@ from twin.venues.settings import VenueSettings
 
 if TYPE_CHECKING:
     from twin.roads.network import RoadNetwork
-
-SLAVES_PER_HOST = 32
-"""RS485 devices on one electrical fire host: unit loads of a segment (TIA-485)."""
 
 HOST = "electrical_fire_host"
 _YEAR_S = 365.25 * 86400.0
@@ -306,7 +304,7 @@ def _in_buildings(
 def _fleet(counts: Indices, venue_ids: list[str]) -> Fleet:
     """The devices of counts (venues, point kinds), and the hosts of those on RS485."""
     slaves = counts[:, [POINT_KINDS.index(name) for name in _BUS_KINDS]].sum(axis=1)
-    hosts = -(-slaves // SLAVES_PER_HOST)
+    hosts = -(-slaves // SLAVES_PER_SEGMENT)
     number_of = {name: counts[:, i] for i, name in enumerate(POINT_KINDS)} | {HOST: hosts}
     empty = np.zeros(len(venue_ids), np.int32)
 
@@ -328,6 +326,6 @@ def _fleet(counts: Indices, venue_ids: list[str]) -> Fleet:
         rank = np.arange(where.size) - np.repeat(np.cumsum(many) - many, many)
         kind[here], venue[here], number[here] = index, where, rank + 1
         if name in _BUS_KINDS:
-            gateway[here] = first_host[where] + (on_bus[where] + rank) // SLAVES_PER_HOST
+            gateway[here] = first_host[where] + (on_bus[where] + rank) // SLAVES_PER_SEGMENT
             on_bus += many
     return Fleet(kind, venue, gateway, number, slices, venue_ids)

@@ -7,7 +7,6 @@ rows of whole populations are made here from arrays.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -24,13 +23,12 @@ from twin.vendor.platform import merge_intervals
 from twin.venues.build import Fleet, Venues
 from twin.world.condition import Condition, Spans
 from twin.world.happenings import Happenings, Signals
-from twin.world.way import AREA_CAUSES, LOST, Area, Outage, Way
+from twin.world.offline import FINDINGS, Offline, dead_beside, offline_times
+from twin.world.surroundings import Outage, through
+from twin.world.way import LOST, Way
 
 Floats: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.int64]
-
-Deaf: TypeAlias = tuple[Indices, Floats, Floats]
-"""Device, and from when to when the vendor hears nothing of it; none overlap."""
 
 YEAR_S = 365.25 * 86400.0
 
@@ -58,15 +56,16 @@ def write_aftermath(
     settings = scenario.centers[center]
     seconds = scenario.duration
     spans = condition.spans()
-    area = way.area
     rows = _Rows(log, log.codes(fleet.ids), seconds)
     unheard = _silent(happenings, condition, spans)
     _signals(rows, happenings, unheard)
     _fires(log, venues, happenings, unheard, seconds)
-    deaf = _states(rows, way, happenings, condition, spans, area)
-    _area_tickets(rows, way, happenings, area, settings, offline_jobs, deaf)
+    _faults_and_batteries(rows, condition, spans)
+    upkeep = settings.maintenance
+    offline = offline_times(way, happenings, condition, spans, upkeep.patience, offline_jobs)
+    _offline(rows, offline, upkeep.triage)
     _planned(rows, fleet, planned_work)
-    _passing(rows, happenings, spans)
+    _passing(rows, way, happenings, spans, offline)
     _outages(log, way, list(scenario.vendors), seconds)
     _people(log, settings, venues, fleet, streams, seconds)
 
@@ -206,48 +205,13 @@ def _why_missed(signals: Signals, number: int, unheard: Mapping[int, str]) -> st
     return "offline" if lost in ("", "power") else "lost"
 
 
-def _states(
-    rows: _Rows,
-    way: Way,
-    happenings: Happenings,
-    condition: Condition,
-    spans: Spans,
-    area: Area,
-) -> Deaf:
-    """Offline and fault in all three views, low batteries in two.
-
-    Returns the times from a device's falling silent to the vendor's hearing it again.
-    """
+def _faults_and_batteries(rows: _Rows, condition: Condition, spans: Spans) -> None:
+    """Faults and low batteries, in truth and as reported."""
     dead = spans.dead
     device, start, end = spans.device[dead], spans.start[dead], spans.end[dead]
     causes = [cause for cause, flag in zip(spans.cause, dead.tolist(), strict=True) if flag]
     rows.interval(FAULT, View.TRUTH, device, start, end, rows.log.codes(causes))
     _reported_faults(rows, condition, device, start, end)
-
-    device, start, end = spans.device[~dead], spans.start[~dead], spans.end[~dead]
-    visited = spans.visited[~dead]
-    causes = [cause for cause, flag in zip(spans.cause, dead.tolist(), strict=True) if not flag]
-    reports = np.where(visited, end + way.registration[device], end)
-    heard = np.full(len(device), np.inf)
-    ended = np.isfinite(end)
-    heard[ended] = way.vendor_unflag(device[ended], reports[ended], visited[ended])
-    outages = _outages_of_devices(device, start, end, heard, causes, area)
-    causes_of = rows.log.chosen(outages.words, outages.cause)
-    rows.interval(OFFLINE, View.TRUTH, outages.device, outages.start, outages.end, causes_of)
-    deaf = merge_intervals(outages.device, outages.start, outages.heard)
-    flag = way.vendor_flag(deaf[0], deaf[1])
-    false_device, false_flag, false_unflag = _false_flags(way, happenings, condition)
-    false_unflag = _heard_after(deaf, false_device, false_unflag)
-    who = np.concatenate([deaf[0], false_device])
-    flag = np.concatenate([flag, false_flag])
-    unflag = np.concatenate([deaf[2], false_unflag])
-    real = flag < unflag
-    device, flag, unflag = merge_intervals(who[real], flag[real], unflag[real])
-    rows.interval(OFFLINE, View.VENDOR, device, flag, unflag)
-    known, gone = way.at_platform(device, flag), way.at_platform(device, unflag)
-    seen = known < gone
-    # One pull may end a flag and begin the next: to the platform that is one.
-    rows.interval(OFFLINE, View.PLATFORM, *merge_intervals(device[seen], known[seen], gone[seen]))
 
     low = np.array(condition.low_batteries + condition.unfinished_low_batteries(), np.float64)
     device = low.reshape(-1, 3)[:, 0].astype(np.int64)
@@ -256,76 +220,22 @@ def _states(
     told = np.array(condition.low_reports, np.float64).reshape(-1, 2)
     rows.write(Kind.LOW_BATTERY, View.PLATFORM, told[:, 0].astype(np.int64), told[:, 1])
     rows.write(Kind.BATTERY_CHANGED, View.TRUTH, device, changed)
-    return deaf
 
 
-def _heard_after(deaf: Deaf, device: Indices, time: Floats) -> Floats:
-    """The time itself, or when the vendor hears the device after the outage that covers it."""
-    who, start, heard = deaf
-    if len(who) == 0 or len(time) == 0:
-        return time
-    scale = float(max(time[np.isfinite(time)].max(initial=0.0), start.max())) + 1.0
-    sought = device * scale + np.minimum(time, scale)
-    at = np.searchsorted(who * scale + start, sought, side="right") - 1
-    covered = (at >= 0) & (who[at] == device) & (time < heard[at])
-    return np.where(covered, heard[at], time)
-
-
-@dataclass(frozen=True)
-class _Outages:
-    """Times in which devices truly could not report, whatever the reasons; none overlap."""
-
-    device: Indices
-    start: Floats
-    end: Floats
-    heard: Floats
-    """When the vendor hears from the device again."""
-    cause: Indices
-    """The cause with which each one began, a position in ``words``."""
-    words: tuple[str, ...]
-
-
-def _outages_of_devices(
-    device: Indices,
-    start: Floats,
-    end: Floats,
-    heard: Floats,
-    causes: Sequence[str],
-    area: Area,
-) -> _Outages:
-    """A device's own times and those of its surroundings, merged."""
-    words = (*AREA_CAUSES, *dict.fromkeys(causes))
-    number = {word: i for i, word in enumerate(words)}
-    own = np.array([number[word] for word in causes], np.int64)
-    cause = np.concatenate([own, area.cause.astype(np.int64)])
-    who, since = np.concatenate([device, area.device]), np.concatenate([start, area.start])
-    until, back = np.concatenate([end, area.end]), np.concatenate([heard, area.heard])
-    merged, begin, last = merge_intervals(who, since, until)
-    part = np.empty(len(who), np.int64)
-    order = np.lexsort((since, who))
-    scale = float(since.max(initial=0.0)) + 1.0
-    keys = merged * scale + begin
-    part[order] = np.searchsorted(keys, (who * scale + since)[order], side="right") - 1
-    first = order[np.searchsorted((who * scale + since)[order], keys)]
-    again = np.full(len(merged), -np.inf)
-    ends = until >= last[part]
-    np.maximum.at(again, part[ends], back[ends])
-    return _Outages(merged, begin, last, again, cause[first], words)
-
-
-def _false_flags(
-    way: Way, happenings: Happenings, condition: Condition
-) -> tuple[Indices, Floats, Floats]:
-    """Flags by lost heartbeats, ended by a visit where there was one."""
-    device, flag, unflag = happenings.false_flags
-    unflag = unflag.copy()
-    if condition.visited_flags:
-        known = way.at_platform(device, flag)
-        for i, key in enumerate(zip(device.tolist(), known.tolist(), strict=True)):
-            visit = condition.visited_flags.get(key)
-            if visit is not None:
-                unflag[i] = min(unflag[i], visit + way.registration[key[0]])
-    return device, flag, unflag
+def _offline(rows: _Rows, offline: Offline, triage_s: float) -> None:
+    """Offline in all three views, and the tickets for which nobody had to go."""
+    causes = rows.log.chosen(offline.words, offline.cause)
+    rows.interval(OFFLINE, View.TRUTH, *offline.truth, causes)
+    rows.interval(OFFLINE, View.VENDOR, *offline.vendor)
+    rows.interval(OFFLINE, View.PLATFORM, *offline.platform)
+    device, opened, closed = offline.tickets
+    within = opened < rows.seconds
+    device, opened, closed = device[within], opened[within], closed[within]
+    found = rows.log.chosen(FINDINGS, offline.finding[within])
+    deadline, ticket = ticket_deadline_s(Ticket.OFFLINE), Ticket.OFFLINE.value
+    rows.write(Kind.TICKET_OPENED, View.PLATFORM, device, opened, ticket, deadline)
+    rows.write(Kind.TICKET_FINDING, View.PLATFORM, device, opened + triage_s, found)
+    rows.write(Kind.TICKET_CLOSED, View.PLATFORM, device, closed, ticket)
 
 
 def _reported_faults(
@@ -348,89 +258,6 @@ def _reported_faults(
     rows.interval(FAULT, View.PLATFORM, who[seen], known[seen], until[seen], texts)
 
 
-def _area_tickets(
-    rows: _Rows,
-    way: Way,
-    happenings: Happenings,
-    area: Area,
-    settings: CenterSettings,
-    offline_jobs: Sequence[tuple[int, float, float]],
-    deaf: Deaf,
-) -> None:
-    """Offline tickets that end without a visit: outages of surroundings, short false flags."""
-    upkeep = settings.maintenance
-    flag = way.vendor_flag(area.device, area.start)
-    known = way.at_platform(area.device, flag)
-    back = way.at_platform(area.device, _heard_after(deaf, area.device, area.start))
-    device, false_flag, false_unflag = happenings.false_flags
-    false_known = way.at_platform(device, false_flag)
-    short = false_unflag - false_known <= upkeep.patience
-    device = np.concatenate([area.device, device[short]])
-    known = np.concatenate([known, false_known[short]])
-    flagged = device[len(area.device) :]
-    heard = _heard_after(deaf, flagged, false_unflag[short])
-    back = np.concatenate([back, way.at_platform(flagged, heard)])
-    cause = np.concatenate([area.cause, np.full(int(short.sum()), len(AREA_CAUSES), np.int8)])
-    seen = (known < back) & (known < rows.seconds)
-    device, known, back, cause = device[seen], known[seen], back[seen], cause[seen]
-    # One offline ticket per device at a time: what overlaps another one joins it.
-    jobs = np.array(offline_jobs, np.float64).reshape(-1, 3)
-    everyone = np.concatenate([jobs[:, 0].astype(np.int64), device])
-    order = np.lexsort(
-        (
-            np.concatenate([jobs[:, 1], known]),
-            np.concatenate([np.zeros(len(jobs)), np.ones(len(device))]),
-            everyone,
-        )
-    )
-    keep, until = _apart(
-        everyone[order],
-        np.concatenate([jobs[:, 1], known])[order],
-        np.concatenate([jobs[:, 2], back])[order],
-        order < len(jobs),
-    )
-    kept = order[keep & (order >= len(jobs))] - len(jobs)
-    back = back.copy()
-    back[kept] = until[keep & (order >= len(jobs))]
-    kept = np.sort(kept)
-    device, known, back, cause = device[kept], known[kept], back[kept], cause[kept]
-    deadline = ticket_deadline_s(Ticket.OFFLINE)
-    words = (*AREA_CAUSES, "heartbeats lost on the radio")
-    rows.write(Kind.TICKET_OPENED, View.PLATFORM, device, known, Ticket.OFFLINE.value, deadline)
-    texts = rows.log.chosen(words, cause)
-    rows.write(Kind.TICKET_FINDING, View.PLATFORM, device, known + upkeep.triage, texts)
-    rows.write(Kind.TICKET_CLOSED, View.PLATFORM, device, back, Ticket.OFFLINE.value)
-
-
-def _apart(
-    device: Indices, start: Floats, end: Floats, job: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], Floats]:
-    """Which intervals begin in no job and no kept interval of their device, and their ends.
-
-    One that a job follows ends where the job begins: the work goes on under the job's ticket.
-    Rows come by device, jobs first, then by start.
-    """
-    keep, until = np.ones(len(device), bool), end.copy()
-    taken: list[tuple[float, float]] = []
-    last = -1
-    alone = np.ones(len(device), bool)
-    alone[1:] &= device[1:] != device[:-1]
-    alone[:-1] &= device[1:] != device[:-1]
-    several = np.flatnonzero(~alone)
-    columns = (several, device[several], start[several], end[several], job[several])
-    for i, who, s, e, works in zip(*(c.tolist() for c in columns), strict=True):
-        if who != last:
-            last, taken = who, []
-        if not works:
-            if any(a <= s <= b for a, b in taken):
-                keep[i] = False
-                continue
-            e = min([e, *(a for a, _ in taken if a > s)])
-            until[i] = e
-        taken.append((s, e))
-    return keep, until
-
-
 def _planned(rows: _Rows, fleet: Fleet, work: Sequence[tuple[int, float, float]]) -> None:
     """Planned maintenance (8.1), as tickets of every point of the venue."""
     if not work:
@@ -448,18 +275,19 @@ def _planned(rows: _Rows, fleet: Fleet, work: Sequence[tuple[int, float, float]]
     rows.write(Kind.TICKET_CLOSED, View.PLATFORM, device, done, text)
 
 
-def _passing(rows: _Rows, happenings: Happenings, spans: Spans) -> None:
-    """Messages that nobody has to answer at once, of devices that were alive to send them."""
+def _passing(rows: _Rows, way: Way, happenings: Happenings, spans: Spans, offline: Offline) -> None:
+    """Messages that nobody has to answer at once, of devices that were there to send them."""
+    cut = ~spans.dead
+    not_answering = (spans.device[cut], spans.start[cut], spans.end[cut])
     for part in happenings.passing:
-        alive = ~_down(spans, part.device, part.time) & np.isfinite(part.arrival)
-        rows.write(
-            part.kind,
-            View.PLATFORM,
-            part.device[alive],
-            part.arrival[alive],
-            part.text,
-            part.value[alive],
-        )
+        says = through(offline.mute, part.device, part.time) == part.time
+        sent = says & np.isfinite(part.arrival)
+        device, time, arrival = part.device[sent], part.time[sent], part.arrival[sent]
+        dead = dead_beside(way, device, time, *not_answering)
+        for i in np.flatnonzero(dead).tolist():
+            one = (int(device[i]), float(time[i]), float(arrival[i]))
+            arrival[i] = way.late_one(*one, int(dead[i]))
+        rows.write(part.kind, View.PLATFORM, device, arrival, part.text, part.value[sent])
 
 
 def _outages(log: LogWriter, way: Way, vendors: Sequence[str], seconds: float) -> None:
@@ -473,10 +301,10 @@ def _outages(log: LogWriter, way: Way, vendors: Sequence[str], seconds: float) -
             if end < seconds:
                 log.row(end, up, names[entity], view=View.TRUTH)
 
-    cells = [f"cell-{k + 1}" for k in range(int(way.cell.max(initial=-1)) + 1)]
-    feeders = [f"feeder-{k + 1}" for k in range(int(way.feeder.max(initial=-1)) + 1)]
-    write(way.cells, cells, Kind.CELL_DOWN, Kind.CELL_UP)
-    write(way.feeders, feeders, Kind.POWER_CUT, Kind.POWER_BACK)
+    cells = [f"cell-{k + 1}" for k in range(int(way.around.cell.max(initial=-1)) + 1)]
+    feeders = [f"feeder-{k + 1}" for k in range(int(way.around.feeder.max(initial=-1)) + 1)]
+    write(way.around.cells, cells, Kind.CELL_DOWN, Kind.CELL_UP)
+    write(way.around.feeders, feeders, Kind.POWER_CUT, Kind.POWER_BACK)
     write(way.vendor_outages, vendors, Kind.VENDOR_DOWN, Kind.VENDOR_UP)
 
 

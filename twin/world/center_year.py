@@ -139,12 +139,11 @@ class _Run:
         stints, absences = plan(settings.roster, streams, self.seconds)
         people = People(env, log, settings, ways, stints, absences)
         self.condition = Condition(
-            len(fleet.ids),
             happenings.changes,
-            way.flagged_one,
-            (way.registration + way.push_delay).tolist(),
+            way,
+            way.registration.tolist(),
             happenings.battery_s.tolist(),
-            way.state_known_one,
+            way.gateway.tolist(),
             self.seconds,
         )
         place_of: list[int] = place.place_of.tolist()
@@ -225,17 +224,25 @@ class _Run:
                 self.condition.unheard[number - 1] = unheard
                 continue
             word, annotation = causes[cause]
-            self.response.receive(
-                Message(
-                    number,
-                    device,
-                    self.venue_of[device],
-                    self.category[device],
-                    word,
-                    annotation is Annotation.CONFIRMED_FIRE,
-                    annotation,
-                )
+            message = Message(
+                number,
+                device,
+                self.venue_of[device],
+                self.category[device],
+                word,
+                annotation is Annotation.CONFIRMED_FIRE,
+                annotation,
             )
+            late = self.condition.arrival(device, signalled, arrival)
+            if late > arrival:
+                env.process(self._arrives(late, message))
+            else:
+                self.response.receive(message)
+
+    def _arrives(self, at: float, message: Message) -> Generator[Event, None, None]:
+        """A message that dead slaves of its bus have delayed."""
+        yield self.env.timeout(at - self.env.now)
+        self.response.receive(message)
 
     def _avoided(self, device: int, at: float, dirt: float, luck: float) -> bool:
         """Whether a cleaning has prevented a nuisance alarm that dirt would have caused.

@@ -8,10 +8,11 @@ condition later than it begins: each one carries the time at which its ticket ca
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from math import inf
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,17 +131,41 @@ class Spans:
     """Ended by a visit, after which the device reports at once."""
 
 
+class Way(Protocol):
+    """How the platform learns of a device's condition; all times in s, inf: never."""
+
+    def flagged_one(self, device: int, cut_off: float, dead: int | None = None) -> float:
+        """When it has the device offline; with ``dead`` other slaves on its bus, None: no host."""
+        ...
+
+    def seen_one(self, device: int, restored: float, registers: bool) -> float:
+        """When it sees the device back that can report from ``restored`` on."""
+        ...
+
+    def host_tells_one(self, device: int, time: float) -> float:
+        """When it has from its host what that knows at ``time``: the slave is dead."""
+        ...
+
+    def late_one(self, device: int, sent: float, arrival: float, dead: int) -> float:
+        """When a slave's telegram arrives that would be there at ``arrival`` but for the dead."""
+        ...
+
+    def state_known_one(self, device: int, time: float) -> float:
+        """When it learns of a state that only heartbeats carry."""
+        ...
+
+
 class Condition:
     """All devices of a center; see :class:`twin.center.maintenance.Condition` for its use.
 
     Parameters
     ----------
-    devices : their number.
-    changes : what will happen to them.
-    flagged_at : (device, time cut off) -> when the platform flags it, s.
-    reports_after_s : from a visit to the platform seeing the device back, per device, s.
+    changes : what will happen to the devices.
+    way : how it becomes known.
+    registration_s : from a visit to the device being able to report, per device, s.
     battery_s : life of a fresh battery of each device up to its warning, s (inf: none).
-    battery_known : (device, time of the warning) -> when the platform learns of it, s.
+    gateway : what each device hangs on (RS485 host), -1: nothing. A gateway that is cut off has
+        all of them cut off with it.
     period_s : end of the run, s.
 
     Attributes
@@ -154,14 +179,14 @@ class Condition:
 
     def __init__(
         self,
-        devices: int,
         changes: Changes,
-        flagged_at: Callable[[int, float], float],
-        reports_after_s: Sequence[float],
+        way: Way,
+        registration_s: Sequence[float],
         battery_s: Sequence[float],
-        battery_known: Callable[[int, float], float],
+        gateway: Sequence[int],
         period_s: float,
     ) -> None:
+        devices = len(gateway)
         time = np.concatenate(changes.time) if changes.time else np.zeros(0)
         order = np.argsort(time, kind="stable")
 
@@ -178,10 +203,14 @@ class Condition:
         self._back_at = column(changes.back)
         self._causes = changes.causes
         self._next = 0
-        self._flagged_at = flagged_at
-        self._reports_after_s = reports_after_s
+        self._way = way
+        self._registration_s = registration_s
         self._battery_s = battery_s
-        self._battery_known = battery_known
+        self._gateway = gateway
+        self._slaves: dict[int, list[int]] = {}
+        for device, host in enumerate(gateway):
+            if host >= 0:
+                self._slaves.setdefault(host, []).append(device)
         self._period_s = period_s
         self._count = 0
         self._later: list[tuple[float, int, int, Change, float, float, str]] = []
@@ -190,11 +219,14 @@ class Condition:
         self.cut_since = [inf] * devices
         self._dead_cause: dict[int, str] = {}
         self._cut_cause: dict[int, str] = {}
+        self._cuts: dict[int, list[tuple[float, str]]] = {}
+        self._flagged: dict[int, float] = {}
         self._silent: set[int] = set()
         self._withheld: dict[int, list[tuple[Change, float]]] = {}
         self._low_since: dict[int, float] = {}
         self._flag: dict[int, tuple[float, float]] = {}
         self._back: dict[int, float] = {}
+        self._host_back: dict[int, tuple[float, bool]] = {}
         self._restored = [-inf] * devices
         self._dead_spans: list[tuple[int, float, float, str, bool]] = []
         self._cut_spans: list[tuple[int, float, float, str, bool]] = []
@@ -223,10 +255,9 @@ class Condition:
             if what is Change.BACK:
                 if self.cut_since[device] > known:
                     yield BackOnline(known, device)
-            elif what in REPORTED and self._cut_at(device, known):
+            elif what in REPORTED and self._mute_at(device, known):
                 self._withheld.setdefault(device, []).append((what, since))
-                if self.cut_since[device] > known:  # back since then
-                    self._release(device)
+                self._release(device)  # if it is back since then
             elif self._holds(device, what, since, known):
                 if what in (Change.FAULT, Change.TAMPERED):
                     cause = self._dead_cause[device]
@@ -262,7 +293,7 @@ class Condition:
         if self.dead_since[device] < inf:
             self._end_dead(device, now)
         if self.cut_since[device] < inf:
-            self._end_cut(device, now, True, now + self._reports_after_s[device])
+            self._end_cut(device, now, True)
         if device in self._flag:
             flag, _ = self._flag.pop(device)
             self.visited_flags[device, flag] = now
@@ -273,7 +304,7 @@ class Condition:
                 self.low_batteries.append((device, since, now))
             low = now + self._battery_s[device]
             if low < self._period_s:
-                known = self._battery_known(device, low)
+                known = self._way.state_known_one(device, low)
                 self._push(low, device, Change.LOW_BATTERY, known, inf, "battery")
 
     # -- as the alarms see it
@@ -286,10 +317,17 @@ class Condition:
         start, end = self._last_dead.get(device, (inf, inf))
         if start <= at < end:
             return "dead"
-        if self.cut_since[device] <= at:
-            return "offline"
-        start, end = self._last_cut.get(device, (inf, inf))
-        return "offline" if start <= at < end else ""
+        return "offline" if self._mute_at(device, at) else ""
+
+    def dead_beside(self, device: int, at: float) -> int:
+        """How many other slaves of the device's bus do not answer at this time (not long ago)."""
+        slaves = self._slaves.get(self._gateway[device], ())
+        return sum(self._cut_at(slave, at) for slave in slaves if slave != device)
+
+    def arrival(self, device: int, sent: float, arrival: float) -> float:
+        """When a telegram arrives, later than foreseen where slaves of its bus are dead."""
+        dead = self.dead_beside(device, sent)
+        return self._way.late_one(device, sent, arrival, dead) if dead else arrival
 
     # -- what happens
 
@@ -335,13 +373,8 @@ class Condition:
         cause: str,
     ) -> None:
         if what is Change.HEALED:
-            if self.cut_since[device] == until and device in self._silent:
-                # Died while it was cut off: it stays offline, and that is now known to be lasting.
-                self._cut_cause[device] = self._dead_cause[device]
-                flagged = max(self._flagged_at(device, until), at)
-                self._ticket(flagged, device, Change.DEAD, until)
-            elif self.cut_since[device] == until:
-                self._end_cut(device, at, False, known)
+            if self.cut_since[device] == until:
+                self._healed(device, at, known)
             return
         if what is Change.BATTERY_EMPTY:
             if self._low_since.get(device) != until:
@@ -354,14 +387,20 @@ class Condition:
                 self._begin_dead(device, at, cause)
             self._silent.add(device)
             if self.cut_since[device] == inf:
-                self._begin_cut(device, at, cause)
-                known = self._flagged_at(device, at)
+                known = self._own_flag(device, at)
+                self._begin_cut(device, at, cause, inf, known)
         elif what in (Change.FAULT, Change.TAMPERED):
             self._begin_dead(device, at, cause)
+            known = self.arrival(device, at, known)
+        elif what is Change.HAZARD:
+            known = self.arrival(device, at, known)
         elif what is Change.CUT_OFF:
-            if self.cut_since[device] < inf:
-                return
-            self._begin_cut(device, at, cause)
+            since = self.cut_since[device]
+            if since < inf:
+                self._cuts[device].append((until, cause))
+                at, known = since, self._flag_of_longer(device, at)
+            else:
+                self._begin_cut(device, at, cause, until, known)
             if until < inf:
                 self._push(until, device, Change.HEALED, back, at, cause)
         elif what is Change.LOW_BATTERY:
@@ -389,23 +428,68 @@ class Condition:
             return device in self._flag and self._flag[device][0] == since
         return what is Change.PERIODIC or self._restored[device] < since
 
+    def _own_flag(self, device: int, at: float) -> float:
+        """When the platform has a device offline that falls silent for good."""
+        host = self._gateway[device]
+        told = host >= 0 and not self._cut_at(host, at)
+        return self._way.flagged_one(device, at, self.dead_beside(device, at) if told else None)
+
+    def _flag_of_longer(self, device: int, at: float) -> float:
+        """When the platform has a device offline whose silence has just become longer."""
+        if self._flagged[device] < inf:
+            return inf  # as it had it before
+        flagged = self._way.flagged_one(device, self.cut_since[device])
+        self._flagged[device] = flagged = max(flagged, at)
+        return flagged
+
+    def _healed(self, device: int, at: float, seen: float) -> None:
+        """One reason has gone for which a device cannot report; others may last."""
+        since, cuts = self.cut_since[device], self._cuts[device]
+        cuts[:] = [cut for cut in cuts if cut[0] > at]
+        if cuts:
+            self._cut_cause[device] = cuts[0][1]
+        elif device in self._silent:
+            # Died while it was cut off: it stays offline, and that is now known to be lasting.
+            self._cut_cause[device] = self._dead_cause[device]
+            flagged = max(self._way.flagged_one(device, since), at)
+            self._ticket(flagged, device, Change.DEAD, since)
+        else:
+            self._end_cut(device, at, False, seen)
+
     def _cut_at(self, device: int, at: float) -> bool:
-        """Whether a device was cut off at a time not long ago."""
+        """Whether a device was itself cut off at a time not long ago."""
         start, end = self._last_cut.get(device, (inf, inf))
         return self.cut_since[device] <= at or start <= at < end
 
+    def _mute_at(self, device: int, at: float) -> bool:
+        """Whether the device or its gateway was cut off at a time not long ago."""
+        host = self._gateway[device]
+        return self._cut_at(device, at) or (host >= 0 and self._cut_at(host, at))
+
+    def _mute(self, device: int) -> bool:
+        """Whether the device or its gateway is cut off."""
+        host = self._gateway[device]
+        return self.cut_since[device] < inf or (host >= 0 and self.cut_since[host] < inf)
+
     def _release(self, device: int) -> None:
         """What a device could not report while it was cut off is known once it is back."""
-        for what, since in self._withheld.pop(device, ()):
-            self._ticket(self._back[device], device, what, since)
+        if device not in self._withheld or self._mute(device):
+            return
+        back, host = self._back.get(device, -inf), self._gateway[device]
+        if host in self._host_back:
+            back = max(back, self._way.seen_one(device, *self._host_back[host]))
+        for what, since in self._withheld.pop(device):
+            self._ticket(back, device, what, since)
 
     def _begin_dead(self, device: int, at: float, cause: str) -> None:
         self.dead_since[device] = at
         self._dead_cause[device] = cause
 
-    def _begin_cut(self, device: int, at: float, cause: str) -> None:
+    def _begin_cut(self, device: int, at: float, cause: str, until: float, flagged: float) -> None:
         self.cut_since[device] = at
         self._cut_cause[device] = cause
+        self._cuts[device] = [(until, cause)]
+        self._flagged[device] = flagged
         self._flag.pop(device, None)
 
     def _end_dead(self, device: int, at: float) -> None:
@@ -415,7 +499,7 @@ class Condition:
         self._last_dead[device] = (start, at)
         self._dead_spans.append((device, start, at, cause, True))
 
-    def _end_cut(self, device: int, at: float, visited: bool, seen: float) -> None:
+    def _end_cut(self, device: int, at: float, visited: bool, seen: float = inf) -> None:
         start, cause = self.cut_since[device], self._cut_cause.pop(device)
         self.cut_since[device] = inf
         self._last_cut[device] = (start, at)
@@ -424,6 +508,16 @@ class Condition:
             self._ticket(seen, device, Change.BACK, start)
         self._release(device)
         self._cut_spans.append((device, start, at, cause, visited))
+        if device in self._slaves:
+            reports = at + self._registration_s[device] if visited else at
+            self._host_back[device] = (reports, visited)
+            for slave in self._slaves[device]:
+                since = self.cut_since[slave]
+                if since < inf:
+                    told = self._way.host_tells_one(slave, reports)
+                    self._ticket(told, slave, Change.DEAD, since)
+                else:
+                    self._release(slave)
 
     # -- afterwards
 

@@ -182,12 +182,13 @@ def sample_happenings(
             alarms.add(o.cause, o.device + start, o.time, dirt=o.value)
     changes, passing = _changes(found, way)
     _plan_periodic(changes, fleet, cleaning_period_s, streams, seconds)
-    device, flag, unflag = way.false_flags()
+    device, flag, unflag = way.false_flags
     known = way.at_platform(device, flag)
-    long = unflag - known > patience_s
-    back = way.at_platform(device[long], unflag[long])
+    visit = (unflag - known > patience_s) & ~way.flagged_in_outage(device, flag)
+    heard = way.heard_after_outage(device[visit], unflag[visit])
+    back = way.at_platform(device[visit], heard, back=True)
     cause = "heartbeats lost on the radio"
-    changes.add(Change.FALSE_FLAG, cause, device[long], known[long], known[long], back)
+    changes.add(Change.FALSE_FLAG, cause, device[visit], known[visit], known[visit], back)
     return Happenings(
         changes=changes,
         signals=_signals(alarms, way, seconds),
@@ -336,7 +337,8 @@ def _changes(found: list[tuple[int, Occurrences]], way: Way) -> tuple[Changes, l
             waits = np.zeros(int(heals.sum()), bool)
             heard[heals] = way.vendor_unflag(device[heals], until[heals], waits)
             known = np.where(flag < heard, way.at_platform(device, flag), np.inf)
-            back = way.at_platform(device, heard)
+            heard[heals] = way.heard_again(device[heals], until[heals], waits)
+            back = way.at_platform(device, heard, back=True)
             changes.add(what, o.cause or o.what.value, device, time, known, until, back)
         elif o.what is Happening.BATTERY_LOW:
             known = way.state_known(device, time)

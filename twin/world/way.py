@@ -7,68 +7,52 @@ pulled (Annex B). All methods take arrays over devices of one center; times in s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+from math import floor, log1p
 
 import numpy as np
 from numpy.typing import NDArray
 
 from devices import DeviceKind
-from twin.network.nbiot import arrival_delay_s, mass_arrivals, random_access, telegram_fate
+from twin.network.nbiot import arrival_delay_s, telegram_fate
 from twin.network.outages import sample_outages
-from twin.network.rs485 import alarm_delay_s, exchange_s, poll_cycle_s
 from twin.network.settings import NetworkSettings
 from twin.network.uplink import uplink_fate
-from twin.streams import Streams
+from twin.streams import Streams, uniform_at, uniforms_at
 from twin.vendor.platform import (
+    last_counted_heartbeat,
     lost_heartbeat_flags,
     merge_intervals,
-    next_heartbeat,
+    next_pull,
     offline_flag_time,
     online_flag_time,
     platform_time,
     through_outages,
 )
 from twin.vendor.settings import VendorSettings
+from twin.world.bus import Buses
+from twin.world.surroundings import (
+    LINKS,
+    NBIOT,
+    RS485,
+    Area,
+    Intervals,
+    Outage,
+    Surroundings,
+    through,
+)
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-NBIOT, RS485, CELLULAR = 0, 1, 2
-LINKS = {"nbiot": NBIOT, "rs485": RS485, "cellular": CELLULAR}
 LOST = ("", "radio", "vendor", "power")
 """Where a message can get lost; position 0 is for one that arrives."""
 RADIO, VENDOR, POWER = 1, 2, 3
 
 
-@dataclass(frozen=True)
-class Outage:
-    """Outages of surroundings: entity number, start and end; one entry per outage."""
-
-    entity: Indices
-    start: Floats
-    end: Floats
-
-    def of(self, entity: int) -> tuple[Floats, Floats]:
-        """Starts and ends of one entity's outages, sorted."""
-        mine = self.entity == entity
-        return self.start[mine], self.end[mine]
-
-
-@dataclass(frozen=True)
-class Area:
-    """Times in which devices cannot report because of their surroundings; one entry per device
-    and outage. ``heard`` is when the vendor hears from the device again."""
-
-    device: Indices
-    start: Floats
-    end: Floats
-    heard: Floats
-    cause: NDArray[np.int8]
-    """0 cell, 1 power, 2 uplink."""
-
-
-AREA_CAUSES = ("cell outage", "power cut", "uplink outage")
+# Of a device's sequence of draws every third is for delays of pushes, for lost pushes, and for
+# lost heartbeats.
+_DELAY, _LOSS, _BEAT = 0, 1, 2
 
 
 class Way:
@@ -91,8 +75,8 @@ class Way:
         vendors: Sequence[VendorSettings],
         kinds: Mapping[str, DeviceKind],
         slices: Mapping[str, slice],
-        venue: NDArray[np.integer],
-        gateway: NDArray[np.integer],
+        venue: Indices,
+        gateway: Indices,
         position: tuple[Floats, Floats],
         streams: Streams,
         seconds: float,
@@ -117,199 +101,88 @@ class Way:
         self.coverage = np.zeros(self.devices, np.int8)
         self.interval = np.empty(self.devices)
         self.phase = np.empty(self.devices)
-        self.push_delay = np.empty(self.devices)
-        self.push_lost = np.empty(self.devices, bool)
         self.registration = np.empty(self.devices)
+        self.loss = np.zeros(self.devices)
+        self.keys = np.empty(self.devices, np.uint64)
+        turn = np.empty(self.devices)
         thresholds = np.cumsum(network.nbiot.coverage.levels)[:-1]
-        loss = np.array([v.push_loss for v in vendors])
-        delay = np.array([v.push_delay for v in vendors])
+        lost = 1.0 - np.array(network.nbiot.delivery.levels)
         for name, here in self.slices.items():
             self.link[here] = LINKS[kinds[name].link]
             self.mains[here] = kinds[name].power == "mains"
-            draws = streams.generator("link", name).random((here.stop - here.start, 5))
+            n = here.stop - here.start
+            draws = streams.generator("link", name).random((n, 4))
+            keys = streams.generator("push", name)
+            self.keys[here] = keys.integers(2**64, size=n, dtype=np.uint64)
             if kinds[name].link == "nbiot":
                 self.coverage[here] = np.searchsorted(thresholds, draws[:, 0], side="right")
+                self.loss[here] = lost[self.coverage[here]]
             interval = np.array([v.heartbeat_s(name) for v in vendors])[self.vendor[here]]
             self.interval[here] = interval
             self.phase[here] = draws[:, 1] * interval
-            self.push_delay[here] = -np.log1p(-draws[:, 2]) * delay[self.vendor[here]]
-            self.push_lost[here] = draws[:, 3] < loss[self.vendor[here]]
-            self.registration[here] = -np.log1p(-draws[:, 4]) * network.nbiot.registration
-        power = network.power
-        self.backup = np.where(self.link == CELLULAR, power.gateway_backup, power.device_backup)
-        periods = np.array([v.pull_period for v in vendors])
-        self.pull_phase = streams.generator("pull").random(len(vendors)) * periods
-        self.pull_period = periods
-        self._place(position)
-        self._outages()
-
-    # -- surroundings
-
-    def _place(self, position: tuple[Floats, Floats]) -> None:
-        """Cells and feeders: neighbouring venues together, so many points each."""
-        x, y = position
-        side = 1000.0
-        order = np.lexsort((y, x, np.floor(y / side), np.floor(x / side)))
-        points = np.bincount(self.venue, minlength=len(x))
-        before = np.cumsum(points[order]) - points[order]
-        rank = np.empty(len(x))
-        rank[order] = before
-        self.cell = (rank // self.network.nbiot.points_per_cell).astype(np.int64)[self.venue]
-        self.feeder = (rank // self.network.power.points_per_feeder).astype(np.int64)[self.venue]
-
-    def _outages(self) -> None:
-        net, streams, seconds = self.network, self.streams, self.seconds
-        cells = int(self.cell.max(initial=-1)) + 1
-        feeders = int(self.feeder.max(initial=-1)) + 1
-        self.cells = Outage(
-            *sample_outages(
-                "cell_outage",
-                cells,
-                net.nbiot.cell_outages,
-                net.nbiot.cell_outage,
-                streams,
-                seconds,
-            )
-        )
-        self.feeders = Outage(
-            *sample_outages("power_cut", feeders, net.power.cuts, net.power.cut, streams, seconds)
-        )
-        uplinks = [Outage(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))]
-        for name, here in self.slices.items():
-            if self.link[here.start] == CELLULAR:
-                n, rate, mean = here.stop - here.start, net.uplink.outages, net.uplink.outage
-                number, start, end = sample_outages(
-                    f"uplink_outage/{name}", n, rate, mean, streams, seconds
-                )
-                uplinks.append(Outage(number + here.start, start, end))
-        self.uplinks = Outage(
-            np.concatenate([o.entity for o in uplinks]),
-            np.concatenate([o.start for o in uplinks]),
-            np.concatenate([o.end for o in uplinks]),
+            turn[here] = draws[:, 2]
+            self.registration[here] = -np.log1p(-draws[:, 3]) * network.nbiot.registration
+        self.bus = Buses(network.rs485, gateway, turn)
+        wired = np.flatnonzero(self.link == RS485)
+        # Nothing registers on a bus: a slave is back when its host has read it.
+        self.registration[wired] = self.bus.reads_after(wired, np.zeros(len(wired)))
+        self.around = Surroundings(
+            network,
+            self.slices,
+            venue,
+            gateway,
+            self.link,
+            self.mains,
+            self.coverage,
+            self.registration,
+            position,
+            streams,
+            seconds,
         )
         self.vendor_outages = Outage(
             *sample_outages(
                 "vendor_outage",
-                len(self.vendors),
-                [v.outages for v in self.vendors],
-                [v.outage for v in self.vendors],
+                len(vendors),
+                [v.outages for v in vendors],
+                [v.outage for v in vendors],
                 streams,
                 seconds,
             )
         )
-
         self._vendor_downs = [
             tuple(times.tolist() for times in self.vendor_outages.of(i))
-            for i in range(len(self.vendors))
+            for i in range(len(vendors))
         ]
+        periods = np.array([v.pull_period for v in vendors])
+        self.pull_phase = streams.generator("pull").random(len(vendors)) * periods
+        self.pull_period = periods
+
+    # -- what the vendor and the platform believe
 
     @cached_property
     def area(self) -> Area:
         """Every time in which a device cannot report because of cell, power or uplink."""
-        parts: list[tuple[Indices, Floats, Floats, int]] = []
-        nbiot = np.flatnonzero(self.link == NBIOT)
-        self._affect(parts, self.cells, nbiot, self.cell[nbiot], 0)
-        mains = np.flatnonzero(self.mains & (self.link != RS485))
-        self._affect(parts, self.feeders, mains, self.feeder[mains], 1, self.backup)
-        everyone = np.arange(self.devices)
-        self._affect(parts, self.uplinks, everyone, everyone, 2)
-        if not parts:
-            none = np.zeros(0)
-            return Area(none.astype(np.int64), none, none, none, none.astype(np.int8))
-        device = np.concatenate([p[0] for p in parts])
-        start = np.concatenate([p[1] for p in parts])
-        end = np.concatenate([p[2] for p in parts])
-        cause = np.concatenate([np.full(len(p[0]), p[3], np.int8) for p in parts])
-        registers = self.mains[device]
-        access = self._access(device, end, registers)
-        back = np.where(registers, end + access, end)
+        device, start, back, cause, registers = self.around.affected()
         heard = self.vendor_unflag(device, back, registers)
-        # What hangs on a gateway shares its fate.
-        behind = np.argsort(self.gateway, kind="stable")
-        first = np.searchsorted(self.gateway[behind], device, side="left")
-        last = np.searchsorted(self.gateway[behind], device, side="right")
-        rows = np.repeat(np.arange(len(device)), last - first)
-        slave = behind[np.arange(len(rows)) - np.repeat(np.cumsum(last - first), last - first)
-                       + np.repeat(last, last - first)]  # fmt: skip
-        return Area(
-            np.concatenate([device, slave]),
-            np.concatenate([start, start[rows]]),
-            np.concatenate([back, back[rows]]),
-            np.concatenate([heard, heard[rows]]),
-            np.concatenate([cause, cause[rows]]),
-        )
-
-    def _affect(
-        self,
-        parts: list[tuple[Indices, Floats, Floats, int]],
-        outages: Outage,
-        device: Indices,
-        entity: Indices,
-        cause: int,
-        backup: Floats | None = None,
-    ) -> None:
-        """Adds the devices of each outage's entity, for as long as no backup bridges it."""
-        order = np.argsort(entity, kind="stable")
-        first = np.searchsorted(entity[order], outages.entity, side="left")
-        last = np.searchsorted(entity[order], outages.entity, side="right")
-        count = last - first
-        row = np.repeat(np.arange(len(count)), count)
-        offset = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-        who = device[order[first[row] + offset]]
-        start, end = outages.start[row], outages.end[row]
-        if backup is not None:
-            start = start + backup[who]
-        lasts = (start < end) & (start < self.seconds)
-        parts.append((who[lasts], start[lasts], end[lasts], cause))
-
-    def _access(
-        self,
-        device: Indices,
-        end: Floats,
-        registers: NDArray[np.bool_],
-    ) -> Floats:
-        """Seconds from the end of an outage until mains-powered devices have registered.
-
-        All of them come back at once: their random accesses contend, cell by cell.
-        """
-        wait = np.where(registers, self.registration[device], 0.0)
-        contends = np.flatnonzero(registers & (self.link[device] == NBIOT))
-        if len(contends) == 0:
-            return wait
-        group = np.stack([end[contends], self.cell[device[contends]]])
-        order = np.lexsort(group[::-1])
-        changes = np.flatnonzero(np.any(np.diff(group[:, order], axis=1) != 0, axis=0)) + 1
-        for part in np.split(contends[order], changes):
-            # Keyed by cell and outage: another outage elsewhere shifts nobody's luck.
-            name = ("random_access", int(self.cell[device[part[0]]]), f"{end[part[0]]:.6f}")
-            rng = self.streams.generator(*name)
-            ready = mass_arrivals(len(part), rng)
-            wait[part] += random_access(ready, self.coverage[device[part]], rng)
-        return wait
+        return Area(device, start, back, heard, cause)
 
     @cached_property
-    def _dark(self) -> tuple[Indices, Floats, Floats]:
-        """Times without cell, power or uplink, by device and time, none overlapping."""
+    def dark(self) -> Intervals:
+        """Times without cell, power or uplink."""
         return merge_intervals(self.area.device, self.area.start, self.area.end)
 
     @cached_property
-    def _dark_of(self) -> dict[int, list[tuple[float, float]]]:
-        dark: dict[int, list[tuple[float, float]]] = {}
-        for device, start, end in zip(*(c.tolist() for c in self._dark), strict=True):
-            dark.setdefault(device, []).append((start, end))
-        return dark
+    def _deaf(self) -> Intervals:
+        """The same, until the vendor hears the device again."""
+        return merge_intervals(self.area.device, self.area.start, self.area.heard)
 
-    def _can_report(self, device: Indices, time: Floats) -> Floats:
-        """The time itself, or the end of the outage that covers it."""
-        who, start, end = self._dark
-        if len(who) == 0:
-            return time
-        scale = float(max(time.max(initial=0.0), start.max())) + 1.0
-        at = np.searchsorted(who * scale + start, device * scale + time, side="right") - 1
-        dark = (at >= 0) & (who[at] == device) & (time < end[at])
-        return np.where(dark, end[at], time)
+    @cached_property
+    def _deaf_of(self) -> dict[int, list[tuple[float, float]]]:
+        return _by_device(self._deaf)
 
-    # -- what the vendor and the platform believe
+    @cached_property
+    def _loss_runs_of(self) -> dict[int, list[tuple[float, float]]]:
+        return _by_device(self._loss_runs)
 
     def _per_vendor(self, device: Indices) -> list[tuple[VendorSettings, Indices, Floats, Floats]]:
         """The rows of each vendor's devices, with its outages."""
@@ -319,92 +192,266 @@ class Way:
         ]
 
     def vendor_flag(self, device: Indices, cut_off: Floats) -> Floats:
-        """When the vendor flags devices that stopped reporting at ``cut_off``."""
+        """When the vendor flags devices that stopped reporting at ``cut_off``.
+
+        Heartbeats that the radio has lost just before count with those that are not sent.
+        """
         result = np.empty(len(device))
         for v, rows, start, end in self._per_vendor(device):
-            d = device[rows]
+            d, silent = device[rows], cut_off[rows].copy()
+            phase, interval = self.phase[d], self.interval[d]
+            lossy = np.flatnonzero(self.loss[d] > 0.0)
+            for _ in range(v.missed_heartbeats - 1):
+                beat = last_counted_heartbeat(
+                    silent[lossy], phase[lossy], interval[lossy], start, end
+                )
+                lost = self.beat_lost(d[lossy], beat)
+                lossy = lossy[lost]
+                silent[lossy] = beat[lost] - interval[lossy] / 2.0
             result[rows] = offline_flag_time(
-                cut_off[rows],
-                self.phase[d],
-                self.interval[d],
-                v.missed_heartbeats,
-                v.grace,
-                start,
-                end,
+                silent, phase, interval, v.missed_heartbeats, v.grace, start, end
+            )
+        return result
+
+    def last_beats(self, device: Indices, time: Floats) -> Floats:
+        """The last heartbeats at or before a time that their vendors were up for."""
+        result = np.empty(len(device))
+        for _, rows, start, end in self._per_vendor(device):
+            d = device[rows]
+            result[rows] = last_counted_heartbeat(
+                time[rows], self.phase[d], self.interval[d], start, end
             )
         return result
 
     def vendor_unflag(
         self, device: Indices, restored: Floats, registers: NDArray[np.bool_]
     ) -> Floats:
-        """When the vendor hears again from devices that can report from ``restored`` on."""
+        """When the vendor hears again from devices that can report from ``restored`` on.
+
+        Those that register are heard at once, the others with the first heartbeat that is not
+        lost.
+        """
         result = np.empty(len(device))
         for _, rows, start, end in self._per_vendor(device):
             d = device[rows]
-            result[rows] = online_flag_time(
-                restored[rows], self.phase[d], self.interval[d], registers[rows], 0.0, start, end
+            phase, interval = self.phase[d], self.interval[d]
+            heard = online_flag_time(
+                restored[rows], phase, interval, registers[rows], 0.0, start, end
+            )
+            beats = ~registers[rows] | (heard != restored[rows])
+            again = np.flatnonzero(beats & (self.loss[d] > 0.0) & np.isfinite(heard))
+            while len(again := again[self.beat_lost(d[again], heard[again])]):
+                later = heard[again] + interval[again] / 2.0
+                heard[again] = online_flag_time(
+                    later, phase[again], interval[again], False, 0.0, start, end
+                )
+            result[rows] = np.where(beats, through(self._loss_runs, d, heard), heard)
+        return result
+
+    def heard_again(
+        self, device: Indices, restored: Floats, registers: NDArray[np.bool_]
+    ) -> Floats:
+        """As :meth:`vendor_unflag`, later where cell, power or uplink are missing at the time."""
+        back = self.heard_after_outage(device, restored)
+        heard = self.heard_after_outage(device, self.vendor_unflag(device, restored, registers))
+        return np.where(back > restored, back, heard)
+
+    def heard_after_outage(self, device: Indices, time: Floats) -> Floats:
+        """The times, or when the vendor hears devices again that are then without cell or power."""
+        return through(self._deaf, device, time)
+
+    def flagged_in_outage(self, device: Indices, flag: Floats) -> NDArray[np.bool_]:
+        """Whether cell, power or uplink were missing at a heartbeat that counts for a flag."""
+        grace = np.array([v.grace for v in self.vendors])[self.vendor[device]]
+        missed = np.array([v.missed_heartbeats for v in self.vendors])[self.vendor[device]]
+        beat = self.last_beats(device, flag - grace + 1e-3)
+        found = np.zeros(len(device), bool)
+        for k in range(int(missed.max(initial=0))):
+            found |= (through(self.dark, device, beat) > beat) & (k < missed)
+            beat = self.last_beats(device, beat - self.interval[device] / 2.0)
+        return found
+
+    def host_report(
+        self,
+        device: Indices,
+        time: Floats,
+        dead: NDArray[np.integer] | int,
+        dark: Intervals | None = None,
+    ) -> Floats:
+        """When the vendor has it from their hosts that slaves are dead since ``time``.
+
+        Parameters
+        ----------
+        dead : how many other slaves of their buses are dead by then.
+        dark : when hosts cannot report; None: for want of power or uplink alone.
+        """
+        found = time + self.bus.finds_dead_after(device, time, dead)
+        return self.host_tells(device, found, dark)
+
+    def host_tells(self, device: Indices, time: Floats, dark: Intervals | None = None) -> Floats:
+        """When the vendor has from their hosts what these know at ``time`` of their slaves."""
+        sent = through(self.dark if dark is None else dark, self.gateway[device], time)
+        told = sent + self.network.uplink.latency
+        for _, rows, start, end in self._per_vendor(device):
+            told[rows] = through_outages(told[rows], start, end)
+        return told
+
+    def at_platform(self, device: Indices, vendor_time: Floats, back: bool = False) -> Floats:
+        """When the on-site platform learns of a state: pushed, or found by the next pull.
+
+        Parameters
+        ----------
+        back : whether the state is that the device is online again. What a vendor pushes from the
+            k-th heartbeat of a device to the next has the luck of its 2k-th push, or the next one
+            where it is back.
+        """
+        result = np.empty(len(device))
+        push = 2 * self._number(device, vendor_time) + back
+        keys = self.keys[device]
+        lost, delay = uniforms_at(keys, 3 * push + _LOSS), uniforms_at(keys, 3 * push + _DELAY)
+        for i, (v, rows, start, end) in enumerate(self._per_vendor(device)):
+            known = vendor_time[rows]
+            result[rows] = platform_time(
+                known,
+                -np.log1p(-delay[rows]) * v.push_delay,
+                lost[rows] < v.push_loss,
+                next_pull(known, self.pull_phase[i], self.pull_period[i], start, end),
             )
         return result
 
-    def at_platform(self, device: Indices, vendor_time: Floats) -> Floats:
-        """When the on-site platform learns of a state: pushed, or found by the next pull."""
-        vendor = self.vendor[device]
-        return platform_time(
-            vendor_time,
-            self.push_delay[device],
-            self.push_lost[device],
-            self.pull_phase[vendor],
-            self.pull_period[vendor],
-        )
+    def _number(self, device: Indices, time: Floats) -> Indices:
+        """The number of the last heartbeat at a time; the margin is for rounding."""
+        beats = np.floor((time - self.phase[device]) / self.interval[device] + 1e-6)
+        return np.asarray(np.where(np.isfinite(beats), beats, 0.0).astype(np.int64))
+
+    def beat_lost(self, device: Indices, beat: Floats) -> NDArray[np.bool_]:
+        """Whether the radio has lost these heartbeats (times); none before the run.
+
+        Those before and after a run of :attr:`false_flags` are heard, or it would be longer.
+        """
+        number = self._number(device, beat)
+        luck = uniforms_at(self.keys[device], 3 * number + _BEAT)
+        lost = (number >= 0) & (luck < self.loss[device])
+        found, heard = number[lost] * self.devices + device[lost], self._beside_runs
+        at = np.minimum(np.searchsorted(heard, found), len(heard) - 1)
+        lost[lost] = heard[at] != found
+        return lost
 
     def state_known(self, device: Indices, time: Floats) -> Floats:
         """When the platform learns of a state that only heartbeats carry and pulls bring."""
-        sends = self._can_report(device, time)
-        reported = self.vendor_unflag(device, sends, np.zeros(len(device), bool))
-        while np.any(late := (sends := self._can_report(device, reported)) > reported):
-            reported = np.where(
-                late, self.vendor_unflag(device, sends, np.zeros(len(device), bool)), reported
-            )
-        vendor = self.vendor[device]
-        return np.asarray(
-            next_heartbeat(reported, self.pull_phase[vendor], self.pull_period[vendor])
-        )
+        reported = self.heard_again(device, time, np.zeros(len(device), bool))
+        for i, (_, rows, start, end) in enumerate(self._per_vendor(device)):
+            phase, period = self.pull_phase[i], self.pull_period[i]
+            reported[rows] = next_pull(reported[rows], phase, period, start, end)
+        return reported
+
+    # -- the same for one device, quickly
 
     def state_known_one(self, device: int, time: float) -> float:
-        """As :meth:`state_known` for one device, quickly where no vendor outage is near."""
-        phase, interval = self.phase[device], self.interval[device]
-        dark = self._dark_of.get(device, ())
-        sends = next((end for start, end in dark if start <= time < end), time)
-        reported = phase - (phase - sends) // interval * interval
-        vendor = int(self.vendor[device])
-        covered = any(start <= reported < end for start, end in dark)
-        if covered or self._vendor_down(vendor, reported, reported):
-            return float(self.state_known(np.array([device]), np.array([time]))[0])
-        first, period = self.pull_phase[vendor], self.pull_period[vendor]
-        return float(first - (first - reported) // period * period)
+        """As :meth:`state_known`."""
+        heard = self._heard_again_one(device, time, False)
+        return self._pulled_one(int(self.vendor[device]), heard)
 
-    def flagged_one(self, device: int, cut_off: float) -> float:
-        """When the platform knows that a device is cut off; as :meth:`vendor_flag`, for one."""
+    def flagged_one(self, device: int, cut_off: float, dead: int | None = None) -> float:
+        """When the platform knows that a device is cut off, by heartbeats or from its host.
+
+        Parameters
+        ----------
+        dead : how many other slaves of its bus are dead; None: there is no host that could tell.
+        """
         vendor = int(self.vendor[device])
         rule, phase, interval = self.vendors[vendor], self.phase[device], self.interval[device]
-        last = phase + (cut_off - phase) // interval * interval
-        flag = last + rule.missed_heartbeats * interval + rule.grace
-        if self._vendor_down(vendor, last, flag):
-            one = np.array([device])
-            return float(self.at_platform(one, self.vendor_flag(one, np.array([cut_off])))[0])
-        first, period = self.pull_phase[vendor], self.pull_period[vendor]
-        pulled = first - (first - flag) // period * period
-        pushed = np.inf if self.push_lost[device] else flag + self.push_delay[device]
-        return float(min(pushed, pulled))
+        number = int((cut_off - phase) // interval)
+        first = number
+        while first > number - rule.missed_heartbeats + 1 and self._beat_lost_one(device, first):
+            first -= 1
+        flag = float(phase + (first + rule.missed_heartbeats) * interval) + rule.grace
+        if dead is not None or self._vendor_down(vendor, phase + (first - 1) * interval, flag):
+            one, at = np.array([device]), np.array([cut_off])
+            flags = self.vendor_flag(one, at)
+            if dead is not None:
+                flags = np.minimum(flags, self.host_report(one, at, dead))
+            flag = float(flags[0])
+        return self._platform_one(device, flag, False)
+
+    def seen_one(self, device: int, restored: float, registers: bool) -> float:
+        """When the platform sees a device back that can report from ``restored`` on."""
+        heard = self._heard_again_one(device, restored, registers)
+        return self._platform_one(device, heard, True)
+
+    def host_tells_one(self, device: int, time: float) -> float:
+        """When the platform has from its host what this knows at ``time``: that a slave is dead."""
+        told = float(self.host_tells(np.array([device]), np.array([time]))[0])
+        return self._platform_one(device, told, False)
+
+    def late_one(self, device: int, sent: float, arrival: float, dead: int) -> float:
+        """When a telegram arrives whose bus has dead slaves; ``arrival`` is without them.
+
+        What waits for its host's uplink, or is known by a pull, comes no later.
+        """
+        one, at = np.array([device]), np.array([sent])
+        read = at + self.bus.reads_after(one, at)
+        held = through(self.dark, self.gateway[one], read)[0] > read[0]
+        if held or arrival >= self.state_known_one(device, sent):
+            return arrival
+        return arrival + float(self.bus.waits(one, at, dead)[0])
+
+    def _heard_again_one(self, device: int, restored: float, registers: bool) -> float:
+        """As :meth:`heard_again`."""
+        deaf = self._deaf_of.get(device, ())
+        for start, heard in deaf:
+            if start <= restored < heard:
+                return heard
+        vendor = int(self.vendor[device])
+        phase, interval = float(self.phase[device]), float(self.interval[device])
+        heard = restored
+        if not registers or self._vendor_down(vendor, restored, restored):
+            number = int(-((phase - restored) // interval))
+            heard = phase + number * interval
+            while self._vendor_down(vendor, heard, heard) or self._beat_lost_one(device, number):
+                number += 1
+                heard = phase + number * interval
+            for start, end in self._loss_runs_of.get(device, ()):
+                heard = end if start <= heard < end else heard
+        return next((end for start, end in deaf if start <= heard < end), heard)
+
+    def _platform_one(self, device: int, vendor_time: float, back: bool) -> float:
+        """As :meth:`at_platform`."""
+        vendor, key = int(self.vendor[device]), int(self.keys[device])
+        number = floor((vendor_time - self.phase[device]) / self.interval[device] + 1e-6)
+        first, pulled = 3 * (2 * number + back), self._pulled_one(vendor, vendor_time)
+        if uniform_at(key, first + _LOSS) < self.vendors[vendor].push_loss:
+            return pulled
+        delay = -log1p(-uniform_at(key, first + _DELAY)) * self.vendors[vendor].push_delay
+        return min(vendor_time + delay, pulled)
+
+    def _pulled_one(self, vendor: int, time: float) -> float:
+        """As :func:`twin.vendor.platform.next_pull`."""
+        first, period = float(self.pull_phase[vendor]), float(self.pull_period[vendor])
+        pull = first - (first - time) // period * period
+        for down, up in zip(*self._vendor_downs[vendor], strict=True):
+            if down <= pull < up:
+                pull = first - (first - up) // period * period
+        return pull
+
+    def _beat_lost_one(self, device: int, number: int) -> bool:
+        """As :meth:`beat_lost`."""
+        loss, key, draw = self.loss[device], int(self.keys[device]), 3 * number + _BEAT
+        return bool(
+            loss > 0.0
+            and number >= 0
+            and uniform_at(key, draw) < loss
+            and number * self.devices + device not in self._beside_run
+        )
 
     def _vendor_down(self, vendor: int, start: float, end: float) -> bool:
         """Whether the vendor platform is down at any time from start to end."""
         down, up = self._vendor_downs[vendor]
         return any(d <= end and start <= u for d, u in zip(down, up, strict=True))
 
+    @cached_property
     def false_flags(self) -> tuple[Indices, Floats, Floats]:
         """Flags by lost heartbeats alone: device, vendor's flag, vendor's unflag."""
-        loss = 1.0 - np.array(self.network.nbiot.delivery.levels)[self.coverage]
         parts: list[tuple[Indices, Floats, Floats]] = []
         for name, kind in self.slices.items():
             if self.link[kind.start] != NBIOT:
@@ -413,7 +460,7 @@ class Way:
             for i, (v, here, start, end) in enumerate(self._per_vendor(devices)):
                 mine = devices[here]
                 device, flag, unflag = lost_heartbeat_flags(
-                    loss[mine],
+                    self.loss[mine],
                     self.phase[mine],
                     self.interval[mine],
                     v.missed_heartbeats,
@@ -429,6 +476,32 @@ class Way:
             return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
         device, flag, unflag = (np.concatenate(column) for column in zip(*parts, strict=True))
         return device, flag, unflag
+
+    @cached_property
+    def _loss_runs(self) -> Intervals:
+        """The heartbeats of :attr:`false_flags`: from half an interval before the first one."""
+        device, flag, unflag = self.false_flags
+        missed = np.array([v.missed_heartbeats for v in self.vendors])[self.vendor[device]]
+        grace = np.array([v.grace for v in self.vendors])[self.vendor[device]]
+        half = self.interval[device] / 2.0
+        first = self.last_beats(device, flag - grace + 1e-3)
+        for k in range(1, int(missed.max(initial=1))):
+            first = np.where(k < missed, self.last_beats(device, first - half), first)
+        return merge_intervals(device, first - half, unflag)
+
+    @cached_property
+    def _beside_runs(self) -> Indices:
+        """The heartbeats before and after them, as number x devices + device, sorted; one at
+        infinity comes last."""
+        device, since, heard = self._loss_runs
+        beats = np.concatenate([self.last_beats(device, since), heard])
+        both = np.concatenate([device, device])
+        number = self._number(both, beats) * self.devices + both
+        return np.append(np.sort(number), np.iinfo(np.int64).max)
+
+    @cached_property
+    def _beside_run(self) -> set[int]:
+        return set(self._beside_runs.tolist())
 
     # -- events
 
@@ -447,7 +520,7 @@ class Way:
         arrival, lost : seconds, and positions in :data:`LOST`.
         """
         tries = max(self.network.nbiot.attempts, self.network.uplink.tries)
-        luck = self.luck((*name, "way"), device, number, tries + 3)
+        luck = self.luck((*name, "way"), device, number, tries + 2)
         normal = self.luck((*name, "latency"), device, number, 1, normal=True)[:, 0]
         link, delay = self.link[device], np.empty(len(device))
         delivered = np.empty(len(device), bool)
@@ -461,18 +534,18 @@ class Way:
             normal[wired], luck[wired, : uplink.tries], uplink
         )
         bus = np.flatnonzero(link == RS485)
-        if len(bus):
-            delay[bus] += self._poll_delay(device[bus], luck[bus, tries])
-        arrival = self._sent(device, time) + delay
+        read = time.copy()
+        read[bus] += self.bus.reads_after(device[bus], time[bus])
+        arrival = self.around.sent(device, read) + delay
         pushed = np.empty(len(device))
         for i, v in enumerate(self.vendors):
             rows = np.flatnonzero(self.vendor[device] == i)
             handed = through_outages(arrival[rows], *self.vendor_outages.of(i))
-            pushed[rows] = handed - np.log1p(-luck[rows, tries + 1]) * v.push_delay
-            pushed[rows[luck[rows, tries + 2] < v.push_loss]] = np.inf
+            pushed[rows] = handed - np.log1p(-luck[rows, tries]) * v.push_delay
+            pushed[rows[luck[rows, tries + 1] < v.push_loss]] = np.inf
         lost = np.where(np.isfinite(pushed), 0, VENDOR).astype(np.int8)
         lost[~delivered] = RADIO
-        lost[self._without_power(device, time)] = POWER
+        lost[self.around.without_power(device, time)] = POWER
         return np.where(lost == 0, pushed, np.inf), lost
 
     def luck(
@@ -494,38 +567,10 @@ class Way:
                 result[here] = draw((part.stop - part.start, columns))[device[here] - part.start]
         return result
 
-    def _poll_delay(self, device: Indices, uniform: Floats) -> Floats:
-        """From a slave's signal to its host having read it."""
-        bus = self.network.rs485
-        slaves = np.bincount(self.gateway[self.gateway >= 0], minlength=self.devices)
-        line = (bus.baud, bus.bits_per_character, bus.answer)
-        cycles = np.array(
-            [poll_cycle_s(n, bus.registers, *line) for n in range(int(slaves.max()) + 1)]
-        )
-        cycle = cycles[slaves[self.gateway[device]]]
-        return alarm_delay_s(cycle, uniform, exchange_s(bus.registers, *line))
 
-    def _without_power(self, device: Indices, time: Floats) -> NDArray[np.bool_]:
-        """Which devices have neither mains nor backup at that time."""
-        out = np.zeros(len(device), bool)
-        for feeder in np.unique(self.feeders.entity):
-            rows = np.flatnonzero(self.mains[device] & (self.feeder[device] == feeder))
-            start, end = self.feeders.of(int(feeder))
-            last = np.searchsorted(start, time[rows], side="right") - 1
-            begin = np.where(last >= 0, start[last], np.inf) + self.backup[device[rows]]
-            out[rows] = (begin <= time[rows]) & (time[rows] < end[last])
-        return out
-
-    def _sent(self, device: Indices, time: Floats) -> Floats:
-        """When a telegram gets out: at once, or when cell or uplink are back."""
-        sent = time.copy()
-        nbiot = self.link[device] == NBIOT
-        for cell in np.unique(self.cells.entity):
-            rows = np.flatnonzero(nbiot & (self.cell[device] == cell))
-            sent[rows] = through_outages(time[rows], *self.cells.of(int(cell)))
-        gateway = np.where(self.link == RS485, self.gateway, np.arange(self.devices))[device]
-        for number in np.unique(self.uplinks.entity):
-            rows = np.flatnonzero(~nbiot & (gateway == number))
-            if len(rows):
-                sent[rows] = through_outages(time[rows], *self.uplinks.of(int(number)))
-        return sent
+def _by_device(intervals: Intervals) -> dict[int, list[tuple[float, float]]]:
+    """Starts and ends by device, in order of time."""
+    found: dict[int, list[tuple[float, float]]] = {}
+    for device, start, end in zip(*(column.tolist() for column in intervals), strict=True):
+        found.setdefault(device, []).append((start, end))
+    return found
