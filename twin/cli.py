@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from twin.assessment import Assessment
+    from twin.log import Log
 
 WORKED, UNMET, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 LINE = 1000  # characters of a message's line; a list of what is known takes most
@@ -273,6 +274,7 @@ def _run(arguments: argparse.Namespace) -> int:
     scenario = load_scenario(arguments.scenario, settings)
     folder = arguments.out or Path("runs") / f"{_file_name(scenario.name)}-{scenario.seed}"
     check_folder(folder, Path(arguments.scenario))
+    replaced = folder.is_dir() and any(folder.iterdir())
 
     from twin.assessment import assess
     from twin.report.write import write_run
@@ -291,7 +293,7 @@ def _run(arguments: argparse.Namespace) -> int:
             arguments.lang,
             lambda share: report("drawing", 0.6 + 0.4 * share),
         )
-    return _judged(assessments, arguments, folder)
+    return _judged(run.log, assessments, arguments, folder, replaced)
 
 
 def _site(arguments: argparse.Namespace) -> int:
@@ -349,8 +351,10 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from twin.log import LogError, read_log
     from twin.report.folder import check_folder
 
+    replaced = False
     if arguments.out is not None:
         check_folder(arguments.out, arguments.log)
+        replaced = arguments.out.is_dir() and any(arguments.out.iterdir())
     log = read_log(arguments.log)
     try:
         assessments = assess(log)
@@ -363,7 +367,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
             write_evaluation(
                 arguments.out, log, assessments, arguments.lang, lambda s: report("drawing", s)
             )
-    return _judged(assessments, arguments, arguments.out)
+    return _judged(log, assessments, arguments, arguments.out, replaced)
 
 
 def _schema(_: argparse.Namespace) -> int:
@@ -389,17 +393,23 @@ def _scenarios(_: argparse.Namespace) -> int:
 
 
 def _judged(
-    assessments: Sequence[Assessment], arguments: argparse.Namespace, folder: Path | None
+    log: Log,
+    assessments: Sequence[Assessment],
+    arguments: argparse.Namespace,
+    folder: Path | None,
+    replaced: bool,
 ) -> int:
     """Prints the tables; the exit code."""
     from twin.assessment import Verdict
+    from twin.report.notices import notices
     from twin.report.table import print_assessment, print_close
 
     with _until_the_reader_leaves():
         console = _console()
         for assessment in assessments:
-            print_assessment(console, assessment, arguments.lang)
-        print_close(console, assessments, arguments.lang, folder)
+            known = notices(log, assessment.center)
+            print_assessment(console, assessment, arguments.lang, known)
+        print_close(console, assessments, arguments.lang, folder, replaced)
     unmet = any(assessment.with_verdict(Verdict.NOT_MET) for assessment in assessments)
     return UNMET if arguments.strict and unmet else WORKED
 

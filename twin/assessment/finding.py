@@ -161,6 +161,12 @@ class Finding:
     reason: Text | None = None
     stricter: Text | None = None
 
+    @property
+    def fails_strictly(self) -> bool:
+        """Met, or shown as a figure, but not by (one of) the stricter readings beside it."""
+        passed = self.verdict in (Verdict.MET, Verdict.FIGURE)
+        return passed and self.stricter is not None and f": {holds(False).en}" in self.stricter.en
+
 
 @dataclass(frozen=True)
 class Evidence:

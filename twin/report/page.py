@@ -36,12 +36,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """One center of the page: its assessment, pictures and key facts."""
+    """One center of the page: its assessment, pictures, key facts and notices."""
 
     assessment: Assessment
     facts: Sequence[tuple[str, str]]
     map: Picture | None = None
     pictures: Sequence[Picture] = field(default_factory=tuple)
+    notices: Sequence[str] = field(default_factory=tuple)
 
 
 def page(

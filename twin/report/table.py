@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text as Line
 
-from twin.assessment.finding import Finding, Verdict
+from twin.assessment.finding import UNANSWERED, Finding, Text, Verdict
 from twin.assessment.judge import Assessment
 from twin.report.texts import Language, modality_word, names, say, verdict_word, word
 
@@ -22,9 +21,6 @@ STYLES = {
     Verdict.NOT_JUDGED: "dim",
     Verdict.FIGURE: "cyan",
 }
-_LACKS = re.compile(
-    r"^(the checklist lacks |检查表缺少|the log has no checklist|日志中没有checklist)"
-)
 
 
 def summary(findings: Iterable[Finding], lang: Language) -> str:
@@ -38,20 +34,38 @@ def summary(findings: Iterable[Finding], lang: Language) -> str:
     )
 
 
-def print_assessment(console: Console, assessment: Assessment, lang: Language) -> None:
-    """Prints a center's summary, its table, and what is not judged grouped by the reason."""
+def print_assessment(
+    console: Console, assessment: Assessment, lang: Language, notices: Iterable[Text] = ()
+) -> None:
+    """Prints a center's verdicts: in full what is not met, in a line each what is.
+
+    Parameters
+    ----------
+    notices : what to know before the verdicts.
+    """
     findings = assessment.findings
     months = assessment.period.months
     span = months[0] if len(months) == 1 else f"{months[0]} - {months[-1]}"
     head = Line(f"{assessment.center} · {span} · ", style="bold")
     head.append(summary(findings, lang), style="bold")
     console.print(head)
-    console.print(_table(findings, lang))
-    for line in _not_judged(findings, lang):
+    for notice in notices:
+        console.print(Line(f"{word('notice', lang)}: {say(notice, lang)}", style="yellow"))
+    unmet = [f for f in findings if f.verdict in (Verdict.NOT_MET, Verdict.REMARK)]
+    if unmet:
+        console.print(_in_full(unmet, lang))
+    for title, verdict in (("met_head", Verdict.MET), ("figures_head", Verdict.FIGURE)):
+        mine = [finding for finding in findings if finding.verdict is verdict]
+        if mine:
+            console.print(Line(word(title, lang), style="bold"))
+        for line in _in_lines(mine, lang, console.width):
+            console.print(line)
+    for line in (*_strictly(findings, lang), *_not_judged(findings, lang)):
         console.print(line)
 
 
-def _table(findings: Iterable[Finding], lang: Language) -> Table:
+def _in_full(findings: Iterable[Finding], lang: Language) -> Table:
+    """What each asks, what the period gave, and by how much it fails."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column(word("clause", lang), no_wrap=True)
     table.add_column(word("binds", lang), no_wrap=True)
@@ -61,8 +75,6 @@ def _table(findings: Iterable[Finding], lang: Language) -> Table:
     table.add_column(word("verdict", lang), no_wrap=True)
     table.add_column(word("margin", lang), max_width=14, overflow="fold")
     for finding in findings:
-        if finding.verdict is Verdict.NOT_JUDGED:
-            continue
         table.add_row(
             Line(finding.clause),
             Line(modality_word(finding.modality, lang)),
@@ -74,14 +86,53 @@ def _table(findings: Iterable[Finding], lang: Language) -> Table:
     return table
 
 
+def _in_lines(findings: Iterable[Finding], lang: Language, width: int) -> Iterable[Line]:
+    """One line per clause, cut where the terminal ends; the report has it whole."""
+    clauses: dict[str, list[Finding]] = {}
+    for finding in findings:
+        clauses.setdefault(finding.clause, []).append(finding)
+    for clause, members in clauses.items():
+        asks, gave = (
+            "; ".join(dict.fromkeys(say(text, lang) for text in texts))
+            for texts in ([f.asks for f in members], [f.gave for f in members])
+        )
+        margins = [say(f.margin, lang) for f in members if f.margin is not None]
+        rest = width - _CLAUSE_WIDTH
+        line = Line(f"{clause:<{_CLAUSE_WIDTH}}", style=STYLES[members[0].verdict], no_wrap=True)
+        line.append_text(_cut(Line(asks, style="default"), rest * 5 // 11 - 2, pad=True))
+        line.append("  ")
+        shown = f"{gave} ({margins[0]})" if len(members) == len(margins) == 1 else gave
+        line.append_text(_cut(Line(shown, style="default"), rest - rest * 5 // 11, pad=False))
+        yield line
+
+
+_CLAUSE_WIDTH = 8
+
+
+def _cut(line: Line, width: int, *, pad: bool) -> Line:
+    """A line of at most so many columns; Chinese characters take two."""
+    line.truncate(width, overflow="ellipsis", pad=pad)
+    return line
+
+
+def _strictly(findings: Iterable[Finding], lang: Language) -> Iterable[Line]:
+    """What holds by the reading that decides, and not by the stricter one beside it."""
+    weak = [finding for finding in findings if finding.fails_strictly]
+    if weak:
+        yield Line(word("strictly", lang), style="bold")
+    for finding in weak:
+        name = names([finding], lang)
+        yield Line(f"  {name}: {say(finding.stricter, lang)}", style="dim")
+
+
 def reasons(findings: Iterable[Finding], lang: Language) -> dict[str, list[Finding]]:
     """The findings that are not judged, by why; unanswered checklist items together."""
     found: dict[str, list[Finding]] = {}
     for finding in findings:
         if finding.verdict is Verdict.NOT_JUDGED:
             reason = say(finding.reason, lang)
-            if _LACKS.match(reason):
-                reason = "检查表未填写" if lang == "zh" else "the checklist does not answer it"
+            if reason.startswith(say(UNANSWERED, lang)):
+                reason = word("unanswered", lang)
             found.setdefault(reason, []).append(finding)
     return found
 
@@ -91,15 +142,25 @@ def _not_judged(findings: Iterable[Finding], lang: Language) -> Iterable[Line]:
     if groups:
         yield Line(word("not_judged", lang), style="bold")
     for reason, members in groups.items():
-        line = Line(f"  {reason}: ", style="dim")
-        line.append(names(members, lang))
+        line = Line(f"  {names(members, lang)}: ")
+        line.append(reason, style="dim")
         yield line
 
 
 def print_close(
-    console: Console, assessments: Iterable[Assessment], lang: Language, folder: Path | None
+    console: Console,
+    assessments: Iterable[Assessment],
+    lang: Language,
+    folder: Path | None,
+    replaced: bool = False,
 ) -> None:
-    """Prints what a reader wants to see last: what does not hold, and where the report is."""
+    """Prints what a reader wants to see last: what does not hold, and where the report is.
+
+    Parameters
+    ----------
+    folder : where the report is; None where none was written.
+    replaced : whether an earlier run stood there.
+    """
     for assessment in assessments:
         unmet = assessment.with_verdict(Verdict.NOT_MET)
         line = Line(f"{assessment.center}: {summary(assessment.findings, lang)}", style="bold")
@@ -109,4 +170,5 @@ def print_close(
                 Line(f"  {word('not_met_head', lang)}: {names(unmet, lang)}", style="red")
             )
     if folder is not None:
-        console.print(Line(f"{word('report_at', lang)}: {folder / 'report.html'}"))
+        said = f"{word('report_at', lang)}: {folder / 'report.html'}"
+        console.print(Line(said + (f" ({word('replaced', lang)})" if replaced else "")))

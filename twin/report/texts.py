@@ -112,6 +112,16 @@ WORDS: dict[str, Text] = {
     ),
     "report_at": Text("report", "报告"),
     "items": Text("items", "项"),
+    "met_head": Text("What holds", "符合项"),
+    "figures_head": Text("Figures that are not judged", "指标（不作判定）"),
+    "strictly": Text("What holds, but not by the stricter reading", "按更严格的理解不符合"),
+    "notice": Text("Notice", "提示"),
+    "replaced": Text("the earlier run there was replaced", "已替换该处原有结果"),
+    "unanswered": Text(
+        "the checklist does not answer it: give the answers in the center's `checklist` table "
+        "(`twin schema` lists the items; in a log: `checklist` rows)",
+        "检查表未填写：请在该中心的checklist表中填写（条目见twin schema；日志中为checklist记录）",
+    ),
 }
 
 

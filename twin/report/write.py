@@ -18,9 +18,9 @@ from twin.kpi import Rows, tables
 from twin.log import Log, write_log
 from twin.report.assumptions import Assumption, assumptions
 from twin.report.folder import MANIFEST, files_in, whole_folder
+from twin.report.notices import notices, scenario_of
 from twin.report.page import Picture, Section, page
 from twin.report.texts import Language, say, word
-from twin.scenario import Scenario
 from twin.standard import NAME
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def write_evaluation(
     FolderError
         As :func:`write_run`.
     """
-    scenario = _scenario_of(log)
+    scenario = scenario_of(log)
     with whole_folder(folder) as part:
         if "twin.scenario" in log.meta:
             (part / "scenario.toml").write_text(log.meta["twin.scenario"], encoding="utf-8")
@@ -136,18 +136,6 @@ def write_evaluation(
                 "files": files_in(part),
             },
         )
-
-
-def _scenario_of(log: Log) -> Scenario | None:
-    """The scenario that a log carries; None for a log without one, or one of another version."""
-    import tomllib
-
-    from pydantic import ValidationError
-
-    try:
-        return Scenario.model_validate(tomllib.loads(log.meta["twin.scenario"]))
-    except (KeyError, tomllib.TOMLDecodeError, ValidationError):
-        return None
 
 
 def _notes(lang: Language, first: str) -> list[str]:
@@ -264,7 +252,8 @@ def _sections(
                     caption = captions[1] if lang == "zh" else captions[0]
                     pictures.append(_save(folder, prefix + name, caption, figure))
             facts = _facts(assessment, rows, lang)
-            sections.append(Section(assessment, facts, around, pictures))
+            told = [say(notice, lang) for notice in notices(log, assessment.center)]
+            sections.append(Section(assessment, facts, around, pictures, told))
     return sections
 
 

@@ -21,8 +21,9 @@ _EE = 0.00669342162296594323  # its first eccentricity squared
 _BD = np.pi * 3000.0 / 180.0  # constant of the published BD-09 formula
 
 
-def _in_china(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """The box in which GCJ-02 shifts points; outside it equals WGS-84."""
+def in_china(lon: ArrayLike, lat: ArrayLike) -> NDArray[np.bool_]:
+    """Which points lie in the box in which GCJ-02 shifts them; outside it equals WGS-84."""
+    lon, lat = np.asarray(lon, float), np.asarray(lat, float)
     return (lon >= 72.004) & (lon <= 137.8347) & (lat >= 0.8293) & (lat <= 55.8271)
 
 
@@ -42,7 +43,7 @@ def wgs84_to_gcj02(lon: ArrayLike, lat: ArrayLike) -> Pair:
     magic = 1.0 - _EE * np.sin(angle) ** 2
     dlat = np.degrees(north / (_A * (1.0 - _EE) / (magic * np.sqrt(magic))))
     dlon = np.degrees(east / (_A / np.sqrt(magic) * np.cos(angle)))
-    inside = _in_china(lon, lat)
+    inside = in_china(lon, lat)
     return np.where(inside, lon + dlon, lon), np.where(inside, lat + dlat, lat)
 
 
