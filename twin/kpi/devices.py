@@ -62,8 +62,9 @@ def registry(rows: Rows) -> Registry:
     log = rows.log
     at = rows.at(Kind.DEVICE)
     present = intervals(rows, at, rows.at(Kind.DEVICE_REMOVED))
-    code, first = np.unique(log.subject.codes[at], return_index=True)
-    at = at[first]
+    # A device that changed has a row for each change: the last one counts.
+    code, last = np.unique(log.subject.codes[at][::-1], return_index=True)
+    at = at[len(at) - 1 - last]
     used, which = np.unique(log.text.codes[at], return_inverse=True)
     facts = json_facts(
         [log.text.words[word] for word in used.tolist()],

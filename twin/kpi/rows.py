@@ -134,6 +134,15 @@ def _shown(time_us: int) -> str:
     return f"{_local(time_us, 'UTC'):%Y-%m-%d %H:%M:%S} UTC"
 
 
+_REPLACED = frozenset(
+    {
+        Kind.VENUE, Kind.PERSON, Kind.CHECKLIST, Kind.EDGE_POINT, Kind.EDGE_TIME,
+        Kind.EDGE_DISTANCE, Kind.VENUE_TIME, Kind.HAZARD_DISTANCE, Kind.HAZARD_BEARING, Kind.WIND,
+    }
+)  # fmt: skip
+"""Kinds of row that describe a subject: a real center writes one anew where something changed."""
+
+
 class Rows:
     """The rows of one center, in order, with an index by kind.
 
@@ -160,15 +169,29 @@ class Rows:
         self.period = period_of(self)
 
     def at(self, *kinds: Kind, view: View | None = None) -> NDArray[np.intp]:
-        """Row numbers of these kinds, in the log's order; of one view where it is named."""
+        """Row numbers of these kinds, in the log's order; of one view where it is named.
+
+        Of rows that describe a subject (:data:`_REPLACED`) only the last one of each is there.
+        """
         parts = []
         for kind in kinds:
             code = KIND_CODE[kind]
-            parts.append(self._order[self._bounds[code] : self._bounds[code + 1]])
+            part = self._order[self._bounds[code] : self._bounds[code + 1]]
+            parts.append(self._latest(kind, part) if kind in _REPLACED else part)
         rows = parts[0] if len(parts) == 1 else np.sort(np.concatenate(parts))
         if view is not None:
             rows = rows[self.log.view[rows] == VIEW_CODE[view]]
         return rows
+
+    def _latest(self, kind: Kind, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """The last row of each subject; of times, one in free flow and one in the worst hour."""
+        key = self.log.subject.codes[rows].astype(np.int64)
+        if kind is Kind.EDGE_DISTANCE:
+            key = key * len(self.log.text.words) + self.log.text.codes[rows]
+        elif kind in (Kind.EDGE_TIME, Kind.VENUE_TIME):
+            key = key * 2 + (self.log.text.codes[rows] == self.text_code("free_flow"))
+        last = np.unique(key[::-1], return_index=True)[1]
+        return rows if len(last) == len(rows) else rows[np.sort(len(rows) - 1 - last)]
 
     def has(self, *kinds: Kind, view: View | None = None) -> bool:
         """Whether the log holds any row of these kinds."""

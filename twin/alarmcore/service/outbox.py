@@ -30,8 +30,8 @@ from twin.alarmcore.store.database import DATABASE_AWAY
 
 log = logging.getLogger("twin.core")
 
-LEASE_S = 30.0
-"""How long a delivery may take before another worker repeats it."""
+LEASE_S = 15.0
+"""How long a delivery may take before another worker repeats it: within the minute of 6.1."""
 
 TIMEOUT_S = 10.0
 """How long a delivery waits for its receiver, from the first byte to the last (assumption)."""
