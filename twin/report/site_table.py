@@ -203,18 +203,23 @@ def incident_lines(plan: SitePlan, lon: float, lat: float, lang: Language) -> li
     return lines if found else [*lines, "  " + tell("incident_none", lang)]
 
 
-def front_line(plan: SitePlan, number: int, lang: Language) -> str:
-    """One point of the trade-off."""
-    point = plan.front[number]
-    gap = point.choice.gap
-    return tell(
-        "front_row",
-        lang,
-        centers=point.centers,
-        covered=percent(point.covered / plan.points),
-        mean=minutes(point.mean_s, lang),
-        gap="" if gap == 0 else tell("with_gap", lang, gap=percent(gap)),
-    )
+def front_lines(plan: SitePlan, lang: Language) -> list[str]:
+    """The trade-off, a line for each number of centers: its best coverage and least mean time."""
+    lines = []
+    for centers in sorted({point.centers for point in plan.front}):
+        mine = [point for point in plan.front if point.centers == centers]
+        gap = max(point.choice.gap for point in mine)
+        lines.append(
+            tell(
+                "front_row",
+                lang,
+                centers=centers,
+                covered=percent(max(point.covered for point in mine) / plan.points),
+                mean=minutes(min(point.mean_s for point in mine), lang),
+                gap="" if gap == 0 else tell("with_gap", lang, gap=percent(gap)),
+            )
+        )
+    return lines
 
 
 def price_line(plan: SitePlan, lang: Language) -> str:
@@ -274,8 +279,8 @@ def print_plan(
         console.print(Line(price_line(plan, lang)))
     if plan.front:
         console.print(Line(tell("front", lang), style="bold"))
-    for number in range(len(plan.front)):
-        console.print(Line("  " + front_line(plan, number, lang)))
+    for line in front_lines(plan, lang):
+        console.print(Line("  " + line))
     advice = brigade_lines(plan, lang)
     if advice:
         console.print(Line(tell("brigades", lang), style="bold"))

@@ -95,13 +95,13 @@ WORDS: dict[str, Text] = {
     "rule_wind": Text("downwind of dangerous chemicals", "位于危险化学品下风处"),
     "front": Text("What more or fewer centers would do", "中心数与效果的权衡"),
     "front_row": Text(
-        "{centers} centers: at most {covered} of the points, mean time at least {mean}{gap}",
-        "{centers}个中心：至多覆盖{covered}，平均时间至少{mean}{gap}",
+        "{centers} centers: up to {covered} of the points, mean time down to {mean}{gap}",
+        "{centers}个中心：最多覆盖{covered}，平均时间最短{mean}{gap}",
     ),
     "centers": Text("centers", "中心数"),
-    "covered": Text("points reached, at most", "可达点数（至多）"),
-    "mean": Text("mean time, at least", "平均时间（至少）"),
-    "with_gap": Text(" (gap {gap})", "（间隙{gap}）"),
+    "covered": Text("points reached, best choice", "可达点数（最优方案）"),
+    "mean": Text("mean time, best choice", "平均时间（最优方案）"),
+    "with_gap": Text(" (not proven, gap {gap})", "（未证明最优，间隙{gap}）"),
     "brigades": Text(
         "Full-time brigades (document 004, art. 38)", "专职消防队（文件004第三十八条）"
     ),

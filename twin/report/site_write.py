@@ -23,7 +23,7 @@ from twin.report.site_table import (
     center_cells,
     edge_line,
     excluded_line,
-    front_line,
+    front_lines,
     headline,
     holds,
     limits,
@@ -174,7 +174,7 @@ def _page(plan: SitePlan, front: bytes | None, lang: Language) -> str:
         ],
         layers=LAYERS,
         drawing=Markup(drawing(plan, lang)),  # its texts are escaped where it is made
-        front=[front_line(plan, k, lang) for k in range(len(plan.front))],
+        front=front_lines(plan, lang),
         front_uri=uri,
         brigades=brigade_lines(plan, lang),
         water=water_line(plan, lang),
