@@ -99,6 +99,8 @@ def spread(
     shape = covers.shape
     able = np.where(covers[:, sites], times[:, sites], np.inf)
     full = np.flatnonzero(points)
+    if len(full) == 0:
+        return csr_array(shape)
     nearest = np.argmin(able[full], axis=1)
     if (np.bincount(nearest, points[full], minlength=len(sites)) <= limits).all():
         return csr_array((points[full], (full, sites[nearest])), shape=shape)

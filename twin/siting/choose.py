@@ -43,6 +43,9 @@ from twin.siting.undivided import fewest_whole
 _MOST_POINTS = 2**31 - 1
 """Points in all that SciPy's flows can count (int32)."""
 
+_PREFER_S = 5.0
+"""Seconds at most for the nearest among equally few sites."""
+
 TIME_LIMIT_S = 60.0
 """Default time limit of a call (assumption; nothing here but the patience of a planner)."""
 
@@ -108,15 +111,19 @@ def fewest_sites(
     covers : (demand, candidate).
     weight : of each demand point, for the mean time; 1 if not given.
     seconds : (demand, candidate); among choices of as few sites the one of least weighted mean time
-        is preferred, as far as the time limit allows (``status`` speaks of the number alone).
+        is preferred, as far as a few seconds allow (``status`` speaks of the number alone).
     standing, time_limit_s : see the module.
     """
     deadline = Deadline(time_limit_s)
-    covers, times, _, forced = _checked(covers, seconds, weight, standing)
-    uncovered = np.flatnonzero(~covers.any(axis=1))
-    sites, bound, status = fewest(covers[covers.any(axis=1)], forced, deadline)
+    covers, times, weights, forced = _checked(covers, seconds, weight, standing)
+    able = covers.any(axis=1)
+    sites, bound, status = fewest(covers[able], forced, deadline)
+    if seconds is not None and status == "optimal" and able.any():
+        cost = _weighted(np.where(covers, times, np.inf)[able], weights[able])
+        patience = Deadline(min(_PREFER_S, deadline.left_s))
+        sites, _, _ = least_cost(cost, len(sites), forced, patience, start=sites)
     share = _nearest_share(covers, times, sites)
-    return _choice(sites, share, uncovered, len(sites), bound, status, deadline)
+    return _choice(sites, share, np.flatnonzero(~able), len(sites), bound, status, deadline)
 
 
 def best_coverage(
@@ -189,7 +196,7 @@ def least_mean_time(
     able = reached.any(axis=1)
     uncovered = np.flatnonzero(~able)
     heavy = float(weights[able].sum()) or 1.0
-    cost = np.where(reached[able], times[able] * weights[able, None], np.inf)
+    cost = _weighted(times[able], weights[able])
     sites, bound, status = least_cost(cost, k, forced, deadline)
     share = _nearest_share(reached, times, sites)
     mean = total_cost(cost, sites) / heavy
@@ -399,6 +406,8 @@ def _checked(
         raise ValueError(f"seconds is {seconds.shape}, covers {covers.shape}: they must agree")
     if not (seconds >= 0).all():
         raise ValueError("seconds has a negative or missing value: 0 to inf is expected")
+    if (covers & np.isinf(seconds)).any():
+        raise ValueError("a candidate covers demand that it takes for ever to reach: check seconds")
     weights = np.ones(len(covers)) if weight is None else np.asarray(weight, np.float64)
     if weights.shape != covers.shape[:1]:
         raise ValueError(f"{weights.size} weights for {len(covers)} demand points: one each")
@@ -437,6 +446,11 @@ def _check_count(k: int, forced: IntArray, candidates: int) -> None:
             f"k = {k}: {max(1, len(forced))} to {candidates} sites can be chosen "
             f"({len(forced)} stand already, of {candidates} candidates)"
         )
+
+
+def _weighted(times: FloatArray, weights: FloatArray) -> FloatArray:
+    """Times by weight; what cannot be reached stays so for demand without weight."""
+    return np.multiply(times, weights[:, None], out=times.copy(), where=np.isfinite(times))
 
 
 def _filled(sites: IntArray, k: int, candidates: int) -> IntArray:

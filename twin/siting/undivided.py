@@ -49,6 +49,9 @@ def fewest_whole(
     at : the site of each place; of one without points any that covers it.
     """
     prices = Prices(capacity, 1.0, None)
+    if len(covers) == 0:
+        units = np.isin(np.arange(covers.shape[1]), standing).astype(float)
+        return Found(units, units.sum(), units.sum(), "optimal"), standing[:0]
     found = fewest_units(covers, points, prices, standing, deadline)
     if found.values is None:
         return found, standing[:0]
