@@ -25,7 +25,7 @@ from twin.quantity import TIME_UNITS, Quantity, Settings, param
 from twin.roads.settings import RoadSettings
 from twin.siting.settings import SitingSettings
 from twin.vendor.settings import VendorSettings
-from twin.venues.settings import VenueSettings
+from twin.venues.settings import RolloutSettings, VenueSettings
 
 YEAR_S = 365 * 86400.0
 
@@ -91,6 +91,9 @@ class Scenario(Settings):
     )
     size: SizeSettings | None = Field(
         None, description="how a center is sized (`twin size`); a run does not look at it"
+    )
+    rollout: RolloutSettings | None = Field(
+        None, description="what is connected year by year (`twin size`); a run does not look at it"
     )
 
     @model_validator(mode="before")

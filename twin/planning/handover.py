@@ -95,9 +95,10 @@ def _scenario(
     purpose = f"{only or 'all centers'} as planned by twin site for {scenario.name}"
     data = scenario.model_dump(mode="json", exclude_none=True)
     data.pop("siting", None)
+    data.pop("rollout", None)
     data |= {"centers": tables, "name": named, "purpose": purpose}
     if venues is not None:
-        data["venues"] |= {"file": venues, "coordinates": "wgs84"}
+        data["venues"] |= {"file": venues, "coordinates": "wgs84", "connected": {}}
     return Scenario.model_validate(data)
 
 

@@ -7,57 +7,15 @@ for shares of the other kinds. :func:`shares` turns both into ``venues.connected
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field, field_validator
 
-from twin.quantity import Settings, Share, param
 from twin.venues.build import Fleet, Venues
-from twin.venues.kinds import VENUE_KIND_NAMES, VENUE_KINDS
+from twin.venues.kinds import VENUE_KIND_NAMES
+from twin.venues.settings import StageSettings
 
 SMALL = ("nine_small", "combined_use")
 """Kinds of venue whose smoke alarms a stage counts: 九小场所, with 三合一 among them."""
-
-
-class StageSettings(Settings):
-    """What is connected at the end of a year."""
-
-    smoke_alarms: int = param(
-        0,
-        "smoke alarms in nine-small and combined-use premises, at least; 0: by their shares",
-        "document 000, part 3",
-        least=0,
-        most=10_000_000,
-    )
-    connected: dict[str, Share] = param(
-        {},
-        "share of the venues of each kind; all of the kinds that are not named",
-        "document 000, part 3",
-    )
-
-    @field_validator("connected")
-    @classmethod
-    def _known(cls, table: dict[str, float]) -> dict[str, float]:
-        for name in table:
-            if name not in VENUE_KINDS:
-                raise ValueError(
-                    f'unknown venue kind "{name}"; known are {", ".join(VENUE_KIND_NAMES)}'
-                )
-        return table
-
-
-class RolloutSettings(Settings):
-    """A rollout: its stages, in the order of their names (years)."""
-
-    stages: Annotated[dict[str, StageSettings], Field(min_length=1, max_length=20)] = Field(
-        description="what is connected at the end of each year, by year"
-    )
-
-    @field_validator("stages")
-    @classmethod
-    def _in_order(cls, stages: dict[str, StageSettings]) -> dict[str, StageSettings]:
-        return dict(sorted(stages.items()))
 
 
 def shares(stage: StageSettings, venues: Venues, fleet: Fleet) -> Mapping[str, float]:

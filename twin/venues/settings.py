@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from twin.quantity import (
     RATE_UNITS,
@@ -33,6 +33,16 @@ def _over(defaults: Mapping[str, str]) -> BeforeValidator:
         return {**defaults, **table} if isinstance(table, Mapping) else table
 
     return BeforeValidator(complete)
+
+
+def _known_kinds(table: dict[str, float]) -> dict[str, float]:
+    """Refuses a table with a key that is no kind of venue."""
+    for name in table:
+        if name not in VENUE_KINDS:
+            raise ValueError(
+                f'unknown venue kind "{name}"; known are {", ".join(VENUE_KIND_NAMES)}'
+            )
+    return table
 
 
 class VenueSettings(Settings):
@@ -119,12 +129,7 @@ class VenueSettings(Settings):
     @field_validator("mix", "connected", "answer", "fires", mode="after")
     @classmethod
     def _known_kinds(cls, table: dict[str, float]) -> dict[str, float]:
-        for name in table:
-            if name not in VENUE_KINDS:
-                raise ValueError(
-                    f'unknown venue kind "{name}"; known are {", ".join(VENUE_KIND_NAMES)}'
-                )
-        return table
+        return _known_kinds(table)
 
     @field_validator("mix", mode="after")
     @classmethod
@@ -135,3 +140,38 @@ class VenueSettings(Settings):
                 f"the shares of the venue kinds add up to {100 * total:g} %, not 100 %"
             )
         return mix
+
+
+class StageSettings(Settings):
+    """What is connected at the end of a year."""
+
+    smoke_alarms: int = param(
+        0,
+        "smoke alarms in nine-small and combined-use premises, at least; 0: by their shares",
+        "document 000, part 3",
+        least=0,
+        most=10_000_000,
+    )
+    connected: dict[str, Share] = param(
+        {},
+        "share of the venues of each kind; all of the kinds that are not named",
+        "document 000, part 3",
+    )
+
+    @field_validator("connected", mode="after")
+    @classmethod
+    def _known(cls, table: dict[str, float]) -> dict[str, float]:
+        return _known_kinds(table)
+
+
+class RolloutSettings(Settings):
+    """A rollout: its stages, in the order of their names (years)."""
+
+    stages: Annotated[dict[str, StageSettings], Field(min_length=1, max_length=20)] = Field(
+        description="what is connected at the end of each year, by year"
+    )
+
+    @field_validator("stages")
+    @classmethod
+    def _in_order(cls, stages: dict[str, StageSettings]) -> dict[str, StageSettings]:
+        return dict(sorted(stages.items()))
