@@ -36,6 +36,9 @@ POOL = 6
 PARTITIONS_S = 86400.0
 """How often partitions are looked after, s of the service's clock."""
 
+PARTITIONS_RETRY_S = 120.0
+"""How soon it is tried again after somebody who reads was in the way, s (assumption)."""
+
 LISTENING_S = 1.0
 """How often the listening connection is tried."""
 
@@ -123,12 +126,14 @@ class Core:
     async def keep_partitions(self) -> None:
         """Makes the months' partitions ahead of time, until it is cancelled."""
         while True:
+            made = False
             try:
                 async with self.pool.acquire() as db:
-                    await ensure_partitions(db, self.clock.now())
+                    made = await ensure_partitions(db, self.clock.now())
             except DATABASE_AWAY as error:
                 self.lost_database(error)
-            await asyncio.sleep(PARTITIONS_S / self.clock.speed)
+            pause = PARTITIONS_S / self.clock.speed
+            await asyncio.sleep(pause if made else min(pause, PARTITIONS_RETRY_S))
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[tuple[Any, Batch]]:

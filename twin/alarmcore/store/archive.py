@@ -19,6 +19,10 @@ _AHEAD = 3
 
 _PARTITION_LOCK = 0x7417_0003
 
+_LOCK_TIMEOUT = "200ms"
+"""Whoever waits for a lock keeps all who come after it waiting, a fire's transaction too: it gives
+up after so long (assumption)."""
+
 
 def _months(first: datetime, count: int) -> Iterator[tuple[str, int, int]]:
     """Months with their beginning and end, microseconds since 1970-01-01 UTC."""
@@ -34,7 +38,7 @@ def _months(first: datetime, count: int) -> Iterator[tuple[str, int, int]]:
         )
 
 
-async def ensure_partitions(db: asyncpg.Connection, now: float) -> None:
+async def ensure_partitions(db: asyncpg.Connection, now: float) -> bool:
     """Makes the partitions of this month and the next ones, in UTC.
 
     A month for which the default partition has rows already stays there: moving them would lock
@@ -44,28 +48,43 @@ async def ensure_partitions(db: asyncpg.Connection, now: float) -> None:
     ----------
     db : a connection without a transaction.
     now : the service's clock, s.
+
+    Returns
+    -------
+    False if somebody reads for long (a backup, say): nothing was made, and it is to be tried again.
     """
-    async with db.transaction():
-        await db.execute("SELECT pg_advisory_xact_lock($1, 0)", _PARTITION_LOCK)
-        for name, begin, end in _months(datetime.fromtimestamp(now, UTC), _AHEAD):
-            for table, unit, column in (
-                ("message", MOST_WORKERS, "id"),
-                ("event_log", 1, "time"),
+    try:
+        async with db.transaction():
+            await db.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+            await _make_partitions(db, now)
+    except asyncpg.LockNotAvailableError:
+        return False
+    return True
+
+
+async def _make_partitions(db: asyncpg.Connection, now: float) -> None:
+    await db.execute("SELECT pg_advisory_xact_lock($1, 0)", _PARTITION_LOCK)
+    for name, begin, end in _months(datetime.fromtimestamp(now, UTC), _AHEAD):
+        for table, unit, column in (
+            ("message", MOST_WORKERS, "id"),
+            ("event_log", 1, "time"),
+        ):
+            part = f"{table}_{name}"
+            if await db.fetchval("SELECT to_regclass($1)", part) is not None:
+                continue
+            if await db.fetchval(
+                f"SELECT EXISTS (SELECT 1 FROM {table}_rest "
+                f"WHERE {column} >= $1 AND {column} < $2)",
+                begin * unit,
+                end * unit,
             ):
-                part = f"{table}_{name}"
-                if await db.fetchval("SELECT to_regclass($1)", part) is not None:
-                    continue
-                if await db.fetchval(
-                    f"SELECT EXISTS (SELECT 1 FROM {table}_rest "
-                    f"WHERE {column} >= $1 AND {column} < $2)",
-                    begin * unit,
-                    end * unit,
-                ):
-                    continue
-                await db.execute(
-                    f"CREATE TABLE {part} PARTITION OF {table} "
-                    f"FOR VALUES FROM ({begin * unit}) TO ({end * unit})"
-                )
+                continue
+            # Made first and attached then: that keeps nobody from writing to the table.
+            await db.execute(f"CREATE TABLE {part} (LIKE {table} INCLUDING DEFAULTS)")
+            await db.execute(
+                f"ALTER TABLE {table} ATTACH PARTITION {part} "
+                f"FOR VALUES FROM ({begin * unit}) TO ({end * unit})"
+            )
 
 
 def backup(url: str, path: Path) -> None:
