@@ -15,7 +15,7 @@ import asyncpg
 
 from twin.alarmcore.errors import CoreError, DatabaseUnreachable
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA_LOCK = 0x7417_0001  # advisory locks of the alarm core; the second word says for what
 WORKER_LOCK = 0x7417_0002

@@ -11,8 +11,8 @@ CREATE OR REPLACE FUNCTION take_messages(
         WHERE message_id <> '' ORDER BY vendor, message_id
         ON CONFLICT DO NOTHING RETURNING id
     )
-    INSERT INTO message (id, vendor, body)
-    SELECT id, vendor, body FROM unnest(ids, vendors, message_ids, bodies)
+    INSERT INTO message (id, vendor, message_id, body)
+    SELECT id, vendor, nullif(message_id, ''), body FROM unnest(ids, vendors, message_ids, bodies)
         AS given (id, vendor, message_id, body)
     WHERE message_id = '' OR id IN (SELECT id FROM fresh)
     RETURNING id

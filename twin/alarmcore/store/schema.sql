@@ -147,6 +147,7 @@ CREATE TABLE message_key (
 CREATE TABLE message (
     id bigint NOT NULL,
     vendor int NOT NULL,
+    message_id text,                         -- null: none, or one that another message has
     body bytea NOT NULL,                     -- as it came
     PRIMARY KEY (id)
 ) PARTITION BY RANGE (id);
