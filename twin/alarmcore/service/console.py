@@ -22,7 +22,7 @@ from twin.alarmcore.service.endpoint import Call, Endpoint, nothing
 from twin.alarmcore.service.engine import advance
 from twin.alarmcore.service.parameters import OPEN, PAGE, text, word
 from twin.alarmcore.service.tokens import Role
-from twin.alarmcore.store.batch import read_states
+from twin.alarmcore.store.batch import look_at_state
 from twin.alarmcore.store.database import MOST_WORKERS
 from twin.terms import Annotation, Verification
 
@@ -257,12 +257,15 @@ async def alarms(call: Call) -> Alarms:
 async def alarm(call: Call) -> AlarmRecord:
     """One alarm's record."""
     number = call.numbered("alarm", "alarm")
-    async with call.core.pool.acquire() as db, db.transaction():
+    async with (
+        call.core.pool.acquire() as db,
+        db.transaction(isolation="repeatable_read", readonly=True),
+    ):
         row = await db.fetchrow(_ALARM_COLUMNS + "WHERE a.id = $1", number)
         if row is None:
             raise nothing(f"no alarm {number}")
         venue = row["venue"]
-        state = (await read_states(db, [venue]))[venue].state
+        state = await look_at_state(db, venue)
         now = state.alarm if state.alarm is not None and state.alarm.id == number else None
         log = await db.fetch(
             "SELECT time / 1e6::float8, kind, subject, value, text FROM event_log "

@@ -128,6 +128,12 @@ async def read_states(db: asyncpg.Connection, venues: Iterable[str]) -> dict[str
     return states
 
 
+async def look_at_state(db: asyncpg.Connection, venue: str) -> VenueState:
+    """A venue's state, to be shown: it is not locked."""
+    state = await db.fetchval("SELECT state FROM venue_state WHERE venue = $1", venue)
+    return VenueState(venue, 0) if state is None else _decode_state(state)
+
+
 class Batch:
     """What one transaction writes.
 
