@@ -13,6 +13,7 @@ import fcntl
 import ipaddress
 import logging
 import os
+import pickle
 import secrets
 import signal
 import socket
@@ -20,19 +21,28 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from twin.alarmcore.errors import CoreError, DatabaseUnreachable
 from twin.alarmcore.service.config import CoreSettings, load_settings
-from twin.alarmcore.store.database import Cluster
+from twin.alarmcore.store.database import Cluster, connect
 
 log = logging.getLogger("twin.core")
 
 RESTART_S = 0.5
 """How soon what died is started again."""
+
+REFUSED_S = 5.0
+"""How soon where it ended by itself, because something is wrong that a user has to mend."""
+
+_BESIDE_POOL = 4
+"""Connections of a worker beside its pool's: it listens, pulls, starts, computes figures."""
+
+_SPARE_CONNECTIONS = 13
+"""For ``twin core`` commands, and the three that PostgreSQL keeps for its administrator."""
 
 _CERTIFICATE_DAYS = 3650
 _BACKLOG = 2048
@@ -61,9 +71,30 @@ class Serving:
     speed: float = 1.0
 
     @property
-    def settings(self) -> CoreSettings:
-        """What ``core.toml`` says."""
-        return load_settings(self.data / "core.toml")
+    def url(self) -> str:
+        """Where it is reached."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker is told by the process that starts it.
+
+    Parameters
+    ----------
+    serving : how the service is started.
+    settings : as they were at its start: an edit of ``core.toml`` waits for the next one.
+    database : URL.
+    parent : process id of who starts it.
+    ready : descriptor of a pipe, to say that it serves.
+    """
+
+    serving: Serving
+    settings: CoreSettings
+    database: str
+    parent: int
+    ready: int
 
 
 def serve(serving: Serving) -> int:
@@ -74,22 +105,30 @@ def serve(serving: Serving) -> int:
     CoreError
         What the user can mend.
     """
-    serving.settings  # noqa: B018  what is wrong in it is said before anything starts
+    settings = load_settings(serving.data / "core.toml")
     _prctl(_SUBREAPER, 1)
-    with _owned(serving.data), _database(serving) as (url, cluster):
+    with _owned(serving.data), _database(serving) as (url, cluster), _Ready() as ready:
+        where = f"{serving.url} serves"
         if serving.tls:
-            certificate(serving.data, serving.host)
+            where += f"; its certificate is {certificate(serving.data, serving.host)[0]}"
         _check_port(serving)
-        environment = {**os.environ, "TWIN_CORE_DATABASE": url}
+        asyncio.run(_check_connections(serving, url))
+        work = pickle.dumps(Work(serving, settings, url, os.getpid(), ready.sender))
         children: list[subprocess.Popen[bytes]] = []
+        not_before = 0.0
         stop = _Stop()
         try:
             while not stop.asked:
                 if cluster is not None and cluster.ensure():
                     log.warning("PostgreSQL had died and was started again")
-                children = [child for child in children if _lives(child)]
-                while len(children) < serving.workers:
-                    children.append(subprocess.Popen(_worker_command(serving), env=environment))
+                if ready.news():
+                    print(where, flush=True)
+                living = [child for child in children if child.poll() is None]
+                if any(_refuses(child, ready.said) for child in children if child not in living):
+                    not_before = time.monotonic() + REFUSED_S
+                children = living
+                while len(children) < serving.workers and time.monotonic() >= not_before:
+                    children.append(_start_worker(work, ready.sender))
                 stop.wait(RESTART_S)
         finally:
             for child in children:
@@ -117,21 +156,77 @@ class _Stop:
             time.sleep(0.05)
 
 
-def _lives(child: subprocess.Popen[bytes]) -> bool:
-    code = child.poll()
-    if code == 2:
+class _Ready:
+    """A pipe over which the first worker that serves says so."""
+
+    def __enter__(self) -> _Ready:
+        self._receiver, self.sender = os.pipe()
+        os.set_blocking(self._receiver, False)
+        self.said = False
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._receiver)
+        os.close(self.sender)
+
+    def news(self) -> bool:
+        """Whether a worker serves, the first time that it is known."""
+        before = self.said
+        with contextlib.suppress(BlockingIOError):
+            self.said |= bool(os.read(self._receiver, 1000))
+        return self.said and not before
+
+
+def _refuses(child: subprocess.Popen[bytes], served: bool) -> bool:
+    """Whether a worker that has ended had something to complain of.
+
+    Raises
+    ------
+    CoreError
+        If none has served yet: it is for the user to mend.
+    """
+    if child.returncode == 2 and not served:
         raise CoreError("a worker could not start; its message is above")
-    if code is not None:
-        log.error("a worker ended with %s; another is started", code)
-    return code is None
+    log.error("a worker ended with %s; another is started", child.returncode)
+    return child.returncode == 2
 
 
-def _worker_command(serving: Serving) -> list[str]:
-    return [
-        sys.executable, "-m", "twin.alarmcore.service.worker",
-        str(serving.data), serving.host, str(serving.port),
-        "https" if serving.tls else "http", repr(serving.speed), str(os.getpid()),
-    ]  # fmt: skip
+def _start_worker(work: bytes, ready: int) -> subprocess.Popen[bytes]:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "twin.alarmcore.service.worker"],
+        stdin=subprocess.PIPE,
+        pass_fds=(ready,),
+    )
+    assert child.stdin is not None
+    with contextlib.suppress(BrokenPipeError), child.stdin:  # it died: it is started again
+        child.stdin.write(work)
+    return child
+
+
+def needed_connections(workers: int) -> int:
+    """What so many workers need of a database's ``max_connections``."""
+    from twin.alarmcore.service.core import POOL
+
+    return workers * (POOL + _BESIDE_POOL) + _SPARE_CONNECTIONS
+
+
+async def _check_connections(serving: Serving, url: str) -> None:
+    """Refuses a database that has not enough connections for the workers."""
+    try:
+        db = await connect(url)
+    except DatabaseUnreachable as error:
+        log.warning("the service waits: %s", error)
+        return
+    try:
+        most = int(await db.fetchval("SHOW max_connections"))
+    finally:
+        await db.close()
+    need = needed_connections(serving.workers)
+    if most < need:
+        raise CoreError(
+            f"the database has max_connections = {most}, and {serving.workers} workers need "
+            f"{need}; raise it, or give fewer --workers"
+        )
 
 
 @contextlib.contextmanager
@@ -159,7 +254,7 @@ def _database(serving: Serving) -> Iterator[tuple[str, Cluster | None]]:
         yield serving.database, None
         return
     cluster = Cluster(serving.data / "postgres")
-    url = cluster.start()
+    url = cluster.start(needed_connections(serving.workers))
     try:
         yield url, cluster
     finally:
@@ -256,7 +351,7 @@ def _write_private(path: Path, content: bytes) -> None:
 
 
 @contextlib.asynccontextmanager
-async def working(serving: Serving, url: str) -> AsyncIterator[Any]:
+async def working(work: Work) -> AsyncIterator[Any]:
     """A worker's tasks on a database; yields its ASGI application."""
     from twin.alarmcore.service import outbox, timers
     from twin.alarmcore.service.app import App
@@ -266,10 +361,11 @@ async def working(serving: Serving, url: str) -> AsyncIterator[Any]:
     from twin.alarmcore.service.routes import ENDPOINTS
     from twin.alarmcore.service.tokens import Seal
 
-    seal = Seal(serving.data / "secret.key")
-    async with open_core(url, serving.settings, seal, serving.speed) as core:
+    url, data = work.database, work.serving.data
+    seal = Seal(data / "secret.key")
+    async with open_core(url, work.settings, seal, work.serving.speed) as core:
         ingest = Ingest(core)
-        puller = Puller(core, url, serving.data)
+        puller = Puller(core, url, data)
         tasks = [
             asyncio.create_task(work, name=name)
             for name, work in (
@@ -277,7 +373,7 @@ async def working(serving: Serving, url: str) -> AsyncIterator[Any]:
                 ("listen", core.listen(url)),
                 ("deadlines", timers.run(core)),
                 ("partitions", core.keep_partitions()),
-                ("outbox", outbox.Outbox(core, serving.data).run()),
+                ("outbox", outbox.Outbox(core, data).run()),
                 ("puller", puller.run()),
             )
         ]
@@ -298,15 +394,19 @@ def _end_unless_cancelled(task: asyncio.Task[None]) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def run_worker(serving: Serving, url: str) -> None:
+async def run_worker(work: Work) -> None:
     """Serves until the process is told to stop; answers what it has taken."""
     import uvicorn
 
+    from twin.alarmcore.service.connections import Connection, most_connections
+
+    serving = work.serving
     cert, key = certificate(serving.data, serving.host) if serving.tls else (None, None)
-    async with working(serving, url) as app:
+    Connection.most = most_connections()
+    async with working(work) as app:
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=Connection,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -320,21 +420,33 @@ async def run_worker(serving: Serving, url: str) -> None:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=3,
         )
-        await uvicorn.Server(config).serve(sockets=[bound(serving)])
+        server = uvicorn.Server(config)
+        told = asyncio.create_task(_say_ready(server, work.ready))
+        try:
+            await server.serve(sockets=[bound(serving)])
+        finally:
+            told.cancel()
 
 
-def worker_main(arguments: Sequence[str]) -> int:
-    """A worker's process, as :func:`serve` starts it."""
+async def _say_ready(server: Any, ready: int) -> None:
+    while not server.started:
+        await asyncio.sleep(0.02)
+    os.write(ready, b"1")
+    os.close(ready)
+
+
+def worker_main() -> int:
+    """A worker's process, as :func:`serve` starts it; what it is to do comes on standard input."""
     import uvloop
 
+    from twin.alarmcore.service.connections import Loop
     from twin.alarmcore.service.operation import log_to_stderr
 
-    data, host, port, scheme, speed, parent = arguments
     log_to_stderr()
-    serving = Serving(Path(data), host, int(port), tls=scheme == "https", speed=float(speed))
-    _end_with_parent(int(parent))
+    work: Work = pickle.loads(sys.stdin.buffer.read())
+    end_with_parent(work.parent)
     try:
-        uvloop.run(run_worker(serving, os.environ["TWIN_CORE_DATABASE"]))
+        uvloop.run(run_worker(work), loop_factory=Loop)
     except DatabaseUnreachable as error:
         log.warning("a worker waits: %s", error)
         return 3  # the process that keeps the workers tries again
@@ -344,7 +456,7 @@ def worker_main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _end_with_parent(parent: int) -> None:
+def end_with_parent(parent: int) -> None:
     """The kernel ends this process when the one that keeps it dies."""
     _prctl(_DEATH_SIGNAL, signal.SIGTERM)
     if os.getppid() != parent:

@@ -5,4 +5,4 @@ import sys
 from twin.alarmcore.service.serve import worker_main
 
 if __name__ == "__main__":
-    sys.exit(worker_main(sys.argv[1:]))
+    sys.exit(worker_main())

