@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, float], None]
 
 _FRONT_MOST = 8  # centers up to which the front is worked out where the settings leave it open
+_FRONT_OF = 24  # with more centers than this, eight say nothing, and cost a minute
 
 
 @dataclass(frozen=True)
@@ -55,18 +56,19 @@ class Uncovered:
     Attributes
     ----------
     demand : its index.
-    candidate : the site that comes nearest to reaching it, as an index.
+    coverable : a candidate would reach it, but was not chosen.
+    candidate : the site that comes nearest to reaching it, as an index: of the chosen ones where it
+        is coverable, else of all candidates.
     seconds : turnout and travel from there in the worst hour; inf where no road leads.
     straight_m, road_m : from there, as the crow flies and by road.
-    coverable : that site would reach it, but was not chosen.
     """
 
     demand: int
+    coverable: bool
     candidate: int
     seconds: float
     straight_m: float
     road_m: float
-    coverable: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +125,13 @@ class SitePlan:
         """Networked points of the district."""
         return int(self.demand.points.sum())
 
+    def site_name(self, site: int) -> str:
+        """What a candidate is called: by its center where it was chosen."""
+        for center in self.centers:
+            if center.site == site:
+                return center.name
+        return self.candidates.names[site]
+
     def reached_from(self, demand: int) -> tuple[list[int], float, float]:
         """Which centers serve a demand point, and seconds and metres from the slowest of them.
 
@@ -138,6 +147,12 @@ class SitePlan:
             centers = [int(nearest_within(self.seconds[row], within)[0])]
         slowest = max(centers, key=lambda c: float(self.seconds[demand, c]))
         return centers, float(self.seconds[demand, slowest]), float(self.metres[demand, slowest])
+
+    @property
+    def mean_s(self) -> float:
+        """Mean time to a point in the worst hour, turnout included, as the plan serves them."""
+        total = sum(c.mean_s * c.points for c in self.centers if c.points)
+        return total / self.points
 
     @property
     def template(self) -> CenterSettings:
@@ -241,7 +256,7 @@ def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan
         served=served,
         seconds=matrix.seconds[:, sites],
         metres=matrix.metres[:, sites],
-        uncovered=_uncovered(travel, settings, demand, candidates, matrix, reached),
+        uncovered=_uncovered(travel, settings, demand, candidates, matrix, sites),
         covered_points=int(demand.points[reached].sum()),
         covered_free_flow=_in_free_flow(settings, template, demand, free, matrix.metres[:, sites]),
         front=front,
@@ -413,20 +428,20 @@ def _uncovered(
     demand: Demand,
     candidates: Candidates,
     matrix: Matrix,
-    reached: NDArray[np.bool_],
+    sites: NDArray[np.int64],
 ) -> list[Uncovered]:
-    """What no chosen site reaches, with the candidate that comes nearest to it.
+    """What no chosen site reaches, with the site that comes nearest to it.
 
     First what no candidate reaches; the most points first.
     """
-    missed = np.flatnonzero(~reached)
+    missed = np.flatnonzero(~matrix.covers[:, sites].any(axis=1))
     if len(missed) == 0:
         return []
     share = np.maximum(
         matrix.seconds[missed] / settings.travel_limit, matrix.metres[missed] / settings.radius
     )
-    nearest = share.argmin(axis=1)
     coverable = np.asarray(matrix.covers[missed].any(axis=1))
+    nearest = np.where(coverable, sites[share[:, sites].argmin(axis=1)], share.argmin(axis=1))
     road = np.empty(len(missed))
     for site in np.unique(nearest).tolist():
         mine = nearest == site
@@ -436,11 +451,11 @@ def _uncovered(
     return [
         Uncovered(
             demand=int(missed[k]),
+            coverable=bool(coverable[k]),
             candidate=int(nearest[k]),
             seconds=float(matrix.seconds[missed[k], nearest[k]]),
             straight_m=float(matrix.metres[missed[k], nearest[k]]),
             road_m=float(road[k]),
-            coverable=bool(coverable[k]),
         )
         for k in order.tolist()
     ]
@@ -467,7 +482,9 @@ def _front(
     chosen: int,
 ) -> list[FrontPoint]:
     """The trade-off of centers against coverage and mean time."""
-    most = min(_FRONT_MOST, chosen + 2) if settings.front is None else settings.front
+    most = settings.front
+    if most is None:
+        most = min(_FRONT_MOST, chosen + 2) if chosen <= _FRONT_OF else 0
     most = min(most, len(candidates))
     if most == 0:
         return []

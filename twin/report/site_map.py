@@ -70,8 +70,9 @@ def draw_plan(plan: SitePlan, pen: Pen) -> Figure:
     ax.plot([], [], ".", ms=6, color=INK, ls="", label=tell("legend_demand", lang))
     missed = np.array([one.demand for one in plan.uncovered], int)
     if len(missed):
-        ax.plot(demand.x[missed], demand.y[missed], "o", ms=7, mfc="none", mec=LIMIT, mew=1.3,
-                ls="", zorder=6, label=tell("legend_uncovered", lang))  # fmt: skip
+        ring = (7.0, 1.3) if len(missed) < 200 else (3.0, 0.6)
+        ax.plot(demand.x[missed], demand.y[missed], "o", ms=ring[0], mfc="none", mec=LIMIT,
+                mew=ring[1], ls="", zorder=6, label=tell("legend_uncovered", lang))  # fmt: skip
     for number, center in enumerate(plan.centers):
         ax.plot(center.x, center.y, "*", ms=17, mfc=colour(number), mec=INK, ls="", zorder=7)
         ax.annotate(f"{center.name}: {center.points:,}", (center.x, center.y), xytext=(0, 11),
@@ -98,7 +99,7 @@ def _shading(area: Polygon | MultiPolygon, tint: str) -> PathCollection:
 
 
 def draw_front(plan: SitePlan, pen: Pen) -> Figure | None:
-    """Points reached and mean time against the number of centers; None without a trade-off."""
+    """What so many centers can reach, and how fast, beside the plan; None without a trade-off."""
     if len(plan.front) < 2:
         return None
     figure, (left, right) = pen.sheet(2)
@@ -106,13 +107,15 @@ def draw_front(plan: SitePlan, pen: Pen) -> Figure | None:
     numbers = sorted({point.centers for point in plan.front})
     covered = [max(p.covered for p in plan.front if p.centers <= n) for n in numbers]
     mean = [min(p.mean_s for p in plan.front if p.centers <= n) for n in numbers]
-    for ax, values, key, unit in (
-        (left, [100 * c / plan.points for c in covered], "covered", "%"),
-        (right, [m / 60 for m in mean], "mean", "min"),
+    own = (100 * plan.covered_points / plan.points, plan.mean_s / 60)
+    for ax, values, this, key, unit in (
+        (left, [100 * c / plan.points for c in covered], own[0], "covered", "%"),
+        (right, [m / 60 for m in mean], own[1], "mean", "min"),
     ):
         ax.plot(numbers, values, "o-", color=colour(0), ms=5)
-        ax.axvline(chosen, color=LIMIT, lw=1, ls="--")
+        ax.plot([chosen], [this], "*", ms=14, mfc=LIMIT, mec=INK, label=tell("this_plan", lang))
         ax.set_xlabel(tell("centers", lang))
         ax.set_title(f"{tell(key, lang)}, {unit}")
-        ax.set_xticks(numbers)
+        ax.set_xticks(sorted({*numbers, chosen}))
+        ax.legend()
     return figure

@@ -15,7 +15,7 @@ from rich.text import Text as Line
 
 from twin.planning.centers import Binding, CenterPlan, place_name
 from twin.planning.plan import SitePlan, Uncovered
-from twin.report.site_texts import km, minutes, percent, side, tell
+from twin.report.site_texts import centers_word, km, minutes, percent, side, tell
 from twin.report.texts import Language, word
 from twin.siting.services import nearest_hydrants
 
@@ -62,7 +62,7 @@ def headline(plan: SitePlan, lang: Language) -> str:
     return tell(
         "head",
         lang,
-        centers=len(plan.centers),
+        centers=centers_word(len(plan.centers), lang),
         covered=f"{plan.covered_points:,}",
         points=f"{points:,}",
         share=percent(plan.covered_points / points),
@@ -108,8 +108,8 @@ def missed_line(plan: SitePlan, one: Uncovered, lang: Language) -> str:
         lang,
         name=demand.names[one.demand],
         points=int(demand.points[one.demand]),
-        near=f", {place}" if place else "",
-        candidate=plan.candidates.names[one.candidate],
+        near=("，" if lang == "zh" else ", ") + place if place else "",
+        candidate=plan.site_name(one.candidate),
         minutes=minutes(one.seconds, lang),
         straight=km(one.straight_m),
         road=km(one.road_m) if isfinite(one.road_m) else "-",
@@ -213,7 +213,7 @@ def front_lines(plan: SitePlan, lang: Language) -> list[str]:
             tell(
                 "front_row",
                 lang,
-                centers=centers,
+                centers=centers_word(centers, lang),
                 covered=percent(max(point.covered for point in mine) / plan.points),
                 mean=minutes(min(point.mean_s for point in mine), lang),
                 gap="" if gap == 0 else tell("with_gap", lang, gap=percent(gap)),
@@ -268,7 +268,8 @@ def print_plan(
             count = len(missed) - SHOWN
             console.print(Line("  " + tell("more", lang, count=count, file="uncovered.csv")))
     console.print(Line(headline(plan, lang), style="bold"))
-    console.print(Line(f"{question(plan, lang)}: {quality(plan, lang)}"))
+    colon = "：" if lang == "zh" else ": "
+    console.print(Line(question(plan, lang) + colon + quality(plan, lang)))
     for line in (edge_line(plan, lang), excluded_line(plan, lang)):
         if line:
             console.print(Line(line))
@@ -455,7 +456,7 @@ def _uncovered_row(plan: SitePlan, one: Uncovered) -> Row:
         **_degrees(plan, float(demand.x[one.demand]), float(demand.y[one.demand])),
         "points": int(demand.points[one.demand]),
         "reached_from_a_candidate": one.coverable,
-        "nearest_candidate": plan.candidates.names[one.candidate],
+        "nearest_site": plan.site_name(one.candidate),
         "worst_hour_min": _min(one.seconds),
         "straight_km": round(one.straight_m / 1000, 3),
         "road_km": round(one.road_m / 1000, 3) if isfinite(one.road_m) else "",

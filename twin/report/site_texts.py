@@ -29,9 +29,9 @@ WORDS: dict[str, Text] = {
         "未证明最优（{status}）：界为{bound}，间隙{gap}",
     ),
     "head": Text(
-        "{centers} centers reach {covered} of {points} points ({share}) within {limit} and "
+        "{centers} reach {covered} of {points} points ({share}) within {limit} and "
         "{radius} in the worst hour; in free flow {free}",
-        "{centers}个中心在最不利时段于{limit}、{radius}内可达{points}点中的{covered}点"
+        "{centers}在最不利时段于{limit}、{radius}内可达{points}点中的{covered}点"
         "（{share}）；自由流时{free}",
     ),
     "edge_head": Text(
@@ -95,12 +95,13 @@ WORDS: dict[str, Text] = {
     "rule_wind": Text("downwind of dangerous chemicals", "位于危险化学品下风处"),
     "front": Text("What more or fewer centers would do", "中心数与效果的权衡"),
     "front_row": Text(
-        "{centers} centers: up to {covered} of the points, mean time down to {mean}{gap}",
-        "{centers}个中心：最多覆盖{covered}，平均时间最短{mean}{gap}",
+        "{centers}: up to {covered} of the points, mean time down to {mean}{gap}",
+        "{centers}：最多覆盖{covered}，平均时间最短{mean}{gap}",
     ),
     "centers": Text("centers", "中心数"),
     "covered": Text("points reached, best choice", "可达点数（最优方案）"),
     "mean": Text("mean time, best choice", "平均时间（最优方案）"),
+    "this_plan": Text("this plan", "本方案"),
     "with_gap": Text(" (not proven, gap {gap})", "（未证明最优，间隙{gap}）"),
     "brigades": Text(
         "Full-time brigades (document 004, art. 38)", "专职消防队（文件004第三十八条）"
@@ -185,6 +186,13 @@ def tell(key: str, lang: Language, **values: object) -> str:
     """One of the words, with what stands in it."""
     text = WORDS[key]
     return (text.zh if lang == "zh" else text.en).format(**values)
+
+
+def centers_word(count: int, lang: Language) -> str:
+    """So many centers."""
+    if lang == "zh":
+        return f"{count}个中心"
+    return "1 center" if count == 1 else f"{count} centers"
 
 
 def side(bearing_deg: float, lang: Language) -> str:

@@ -171,7 +171,7 @@ class SitingSettings(Settings):
     front: int | None = param(
         None,
         "centers up to which the trade-off against coverage and mean time is shown; 0: not at "
-        "all; two more than chosen, at most 8, if absent",
+        "all; if absent, two more than chosen, at most 8, and none for more than 24 centers",
         "input",
         least=0,
         most=50,
