@@ -70,9 +70,9 @@ def draw_plan(plan: SitePlan, pen: Pen) -> Figure:
     ax.plot([], [], ".", ms=6, color=INK, ls="", label=tell("legend_demand", lang))
     missed = np.array([one.demand for one in plan.uncovered], int)
     if len(missed):
-        ring = (7.0, 1.3) if len(missed) < 200 else (3.0, 0.6)
-        ax.plot(demand.x[missed], demand.y[missed], "o", ms=ring[0], mfc="none", mec=LIMIT,
-                mew=ring[1], ls="", zorder=6, label=tell("legend_uncovered", lang))  # fmt: skip
+        mark = (7.0, 1.3) if len(missed) < 200 else (3.0, 0.6)
+        ax.plot(demand.x[missed], demand.y[missed], "o", ms=mark[0], mfc="none", mec=LIMIT,
+                mew=mark[1], ls="", zorder=6, label=tell("legend_uncovered", lang))  # fmt: skip
     for number, center in enumerate(plan.centers):
         ax.plot(center.x, center.y, "*", ms=17, mfc=colour(number), mec=INK, ls="", zorder=7)
         ax.annotate(f"{center.name}: {center.points:,}", (center.x, center.y), xytext=(0, 11),
