@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from twin.assessment import assess
+from twin.assessment import Verdict, assess
 from twin.cli import main
 from twin.log import Log, read_log, write_log
 from twin.terms import Kind
@@ -121,15 +121,31 @@ def test_chinese(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert "不符合" in words
         assert "not met" not in words
     assert "火警复核率应达到100%" in page
-    assert "…" not in text  # nothing is cut off
+    in_full, _ = text.split("\n符合项\n")
+    assert "…" not in in_full  # nothing is cut off
 
 
-def test_the_table_fits_100_columns(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One row per judged finding, none wider than the page."""
+def test_the_table_is_short_and_fits_100_columns(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is not met in full, what is met in one line per clause, none wider than the page."""
     assert main(["evaluate", str(folder / "events.parquet")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100
-    assert any(line.startswith("5.1.1   shall") for line in lines)
+    assert len(lines) < 130
+    (found,) = assess(read_log(folder / "events.parquet"))
+    start, end = lines.index("What holds"), lines.index("Figures that are not judged")
+    met = list(dict.fromkeys(f.clause for f in found.with_verdict(Verdict.MET)))
+    assert [line.split()[0] for line in lines[start + 1 : end]] == met
+    unmet = [f.clause for f in found.findings if f.verdict in (Verdict.NOT_MET, Verdict.REMARK)]
+    heads = [line.split()[0] for line in lines[2:start] if line[0] != " "]
+    assert heads == unmet
+    assert "…" not in "".join(lines[:start])
+    strictly = lines.index("What holds, but not by the stricter reading")
+    weak = [f for f in found.findings if f.fails_strictly]
+    assert weak
+    heads = [line.split()[0] for line in lines[strictly + 1 :] if line.startswith("  ")]
+    assert heads[: len(weak)] == [f.clause for f in weak]
 
 
 def test_an_earlier_run_is_replaced_and_nothing_else(
@@ -158,6 +174,17 @@ def test_an_interrupted_run_leaves_nothing(
     assert main(["run", "township", *SMALL, "--out", str(out)]) == 130
     assert "interrupted" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_replaced_run_is_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line that names the report says that an earlier run stood there; the first says not."""
+    log, out = str(folder / "events.parquet"), str(tmp_path / "judged")
+    for told in (False, True):
+        assert main(["evaluate", log, "--out", out]) == 0
+        last = capsys.readouterr().out.split("\nreport: ")[1]
+        assert ("the earlier run there was replaced" in " ".join(last.split())) is told
 
 
 def test_an_unfinished_run_is_cleared_away(folder: Path, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_the_worst_points_say_where_they_are() -> None:
     facts = {"lon": 119.5345, "lat": 32.0434, "near": "陈家村", "metres": 1240, "bearing": 50}
     for finding in reach(json.dumps(facts)):
         assert "edge-001, 1.2 km north-east of 陈家村 (119.5345, 32.0434)" in finding.gave.en
-        assert "陈家村东北1.2km处（119.5345, 32.0434）" in finding.gave.zh
+        assert "陈家村东北1.2km处，经度119.5345、纬度32.0434" in finding.gave.zh
     travel, radius = reach(json.dumps({"lon": 1.5, "lat": 42.5}))
     assert "to edge-001, 1.5000, 42.5000;" in travel.gave.en
     assert "周一17:00" in travel.gave.zh

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,11 @@ from twin.log import Log, LogWriter
 from twin.report import series
 from twin.report.assumptions import assumptions
 from twin.report.folder import FolderError, check_folder, whole_folder
+from twin.report.notices import notices
+from twin.report.plots import plot_map
 from twin.scenario import Scenario, load_scenario
 from twin.terms import Annotation, Category, Kind, Role, Ticket, Verification, View
+from twin.world import simulate
 
 DAY = 86400.0
 
@@ -174,3 +178,76 @@ def test_folders_of_others_are_refused(tmp_path: Path) -> None:
         check_folder(tmp_path / "other")
     (tmp_path / "empty").mkdir()
     check_folder(tmp_path / "empty")
+
+
+# -- notices, and the map --------------------------------------------------------------------------
+
+
+def _told(settings: dict[str, object], where: tuple[float, float] | None = None) -> list[str]:
+    """The notices of a log of a scenario with these settings, with an edge point there."""
+    scenario = load_scenario("township").changed(**settings)
+    log = LogWriter("center", 1_767_225_600_000_000)
+    log.row(0.0, Kind.PERIOD_START, "center", value=9.0, text="UTC")
+    log.row(9.0, Kind.PERIOD_END, "center")
+    if where is not None:
+        facts = json.dumps(dict(zip(("lon", "lat"), where, strict=True)))
+        log.row(0.0, Kind.EDGE_POINT, "edge-001", text=facts)
+    found = notices(log.finish({"twin.scenario": scenario.toml()}), "center")
+    assert all(text.zh and text.zh != text.en for text in found)
+    return [text.en for text in found]
+
+
+def test_a_center_in_the_middle_of_a_map_is_called_arbitrary() -> None:
+    """Not on the built-in township, and not where the scenario says where it stands."""
+    (notice,) = _told({"roads.file": "town.osm.pbf"})
+    assert "middle of the road network" in notice
+    assert "centers.center.lon and lat" in notice
+    assert _told({}) == []
+    placed = {"centers.center.lon": 11.6, "centers.center.lat": 49.9}
+    assert _told({"roads.file": "town.osm.pbf", **placed}) == []
+
+
+def test_chinese_coordinates_outside_china_are_told() -> None:
+    """In Andorra GCJ-02 shifts nothing; in Jiangsu it does, and WGS-84 never needs it."""
+    files: dict[str, object] = {"venues.file": "venues.csv", "venues.coordinates": "gcj02"}
+    (notice,) = _told(files, (1.5, 42.5))
+    assert "GCJ-02" in notice
+    assert "in China only" in notice
+    assert _told(files, (119.6, 32.0)) == []
+    assert _told(files) == []
+    assert _told({"venues.file": "venues.csv"}, (1.5, 42.5)) == []
+
+
+def test_a_log_without_a_scenario_has_no_notices() -> None:
+    assert notices(_log(), "c") == ()
+
+
+def test_the_map_marks_the_points_that_decide() -> None:
+    """The last point to be reached and the farthest one, where the log says they are."""
+    run = simulate(load_scenario("township").changed(**{"venues.points": 200, "duration": "1 d"}))
+    figure = plot_map(run)
+    (ax,) = figure.axes
+    marks = {line.get_label(): line for line in ax.get_lines()}
+    rows = Rows(run.log)
+    for label, kind, text in (
+        ("last point of the edge", Kind.EDGE_TIME, "Mon 17:00"),
+        ("farthest point of the edge", Kind.EDGE_DISTANCE, "straight"),
+    ):
+        at = rows.where_text(rows.at(kind), text)
+        worst = rows.subjects(at)[int(rows.log.value[at].argmax())]
+        (point,) = [
+            json.loads(words)
+            for name, words in zip(
+                rows.subjects(rows.at(Kind.EDGE_POINT)),
+                rows.texts(rows.at(Kind.EDGE_POINT)),
+                strict=True,
+            )
+            if name == worst
+        ]
+        x, y = map(float, run.network.project(point["lon"], point["lat"]))
+        mark = marks[label]
+        assert mark.get_xdata() == pytest.approx([x])
+        assert mark.get_ydata() == pytest.approx([y])
+    shown = [text.get_text() for text in ax.texts]
+    assert any(text.endswith(" min") for text in shown)
+    assert "8.006 km" in shown

@@ -108,13 +108,14 @@ class EdgePlace:
     @property
     def words(self) -> Text:
         """``3.2 km north-east of 陈家村 (119.5512, 32.0413)``."""
-        here = f"{self.lon:.4f}, {self.lat:.4f}"
+        here = Text(f"{self.lon:.4f}, {self.lat:.4f}", f"经度{self.lon:.4f}、纬度{self.lat:.4f}")
         if not self.near:
-            return Text(here, here)
+            return here
         way, way_zh = COMPASS[round(self.bearing / 45.0) % 8]
         km = f"{self.metres / 1000:.1f}"
         return Text(
-            f"{km} km {way} of {self.near} ({here})", f"{self.near}{way_zh}{km}km处（{here}）"
+            f"{km} km {way} of {self.near} ({here.en})",
+            f"{self.near}{way_zh}{km}km处，{here.zh}",
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from twin.assessment.finding import (
     LACKING,
     Evidence,
@@ -19,13 +21,22 @@ from twin.assessment.finding import (
 from twin.kpi.alarms import AT_ONCE_S, Demand, Quantiles
 from twin.kpi.maintenance import TicketKpis
 from twin.standard import BATTERY_S, OFFLINE_S, RESPONSE_S, VERIFICATION_S
-from twin.terms import Ticket
+from twin.terms import Annotation, Ticket
 
 _AT_ONCE = Text(
     f'"at once" is read as within {AT_ONCE_S:.0f} s (assumption)',
     f"“立即”按{AT_ONCE_S:.0f}s内判定（假设）",
 )
 
+
+ANNOTATIONS: Mapping[str, Text] = {
+    Annotation.INCIPIENT_FIRE: Text("incipient fire or hazard", "初期火灾和险情"),
+    Annotation.CONFIRMED_FIRE: Text("confirmed fire", "确认火灾"),
+    Annotation.TEST: Text("test", "测试火警"),
+    Annotation.FALSE_NUISANCE: Text("false: nuisance", "误报：非火灾因素"),
+    Annotation.FALSE_FAULT: Text("false: fault or unexplained", "误报：设备故障或不明原因"),
+}
+"""The classes of 6.4 by their words in the log."""
 
 _SINCE = Text("from the platform's alarm", "自平台报警起算")
 _FINDING = Text(
@@ -165,12 +176,17 @@ def clause_6_3(evidence: Evidence) -> list[Finding]:
 def clause_6_4(evidence: Evidence) -> list[Finding]:
     """Annotation of every fire alarm."""
     alarms = evidence.kpis.alarms
-    counts = ", ".join(f"{name} {count}" for name, count in alarms.annotations.items())
+    counts = ", ".join(
+        f"{ANNOTATIONS[name].en} {count}" for name, count in alarms.annotations.items()
+    )
+    counts_zh = "，".join(
+        f"{ANNOTATIONS[name].zh}{count}" for name, count in alarms.annotations.items()
+    )
     return [
         _duty(
             "6.4",
             alarms.annotated,
-            Text(f"fire alarms without an annotation ({counts})", f"火警未注释（{counts}）"),
+            Text(f"fire alarms without an annotation ({counts})", f"火警未注释（{counts_zh}）"),
             LACKING["fire_alarm"],
             item="annotation",
         )

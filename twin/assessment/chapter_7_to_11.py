@@ -160,8 +160,13 @@ def _channels(evidence: Evidence) -> Finding:
     if "9.3.channels" in evidence.checklist or not rows.has(Kind.NOTIFIED):
         return ticked(evidence, "9.3", item="channels")
     words = rows.texts(rows.at(Kind.NOTIFIED))
-    shown = ", ".join(f"{word} {words.count(word)}" for word in sorted(set(words)))
-    return judged("9.3", True, Text(f"receipts: {shown}", f"回执：{shown}"), item="channels")
+    counts = [(word, words.count(word)) for word in sorted(set(words))]
+    shown = ", ".join(f"{word} {count}" for word, count in counts)
+    shown_zh = "，".join(f"{_CHANNELS_ZH.get(word, word)}{count}" for word, count in counts)
+    return judged("9.3", True, Text(f"receipts: {shown}", f"回执：{shown_zh}"), item="channels")
+
+
+_CHANNELS_ZH = {"voice": "语音", "sms": "短信", "app": "APP"}
 
 
 def clause_10(evidence: Evidence) -> list[Finding]:

@@ -286,8 +286,9 @@ def ticked_items(
         reason = Text(f"{UNANSWERED.en} {keys}", f"{UNANSWERED.zh}{keys}")
         return not_judged(key, reason, item=item)
     numbers = [e for e in asked if e.answer in (Answer.AT_LEAST, Answer.AT_MOST)]
-    shown = "; ".join(f"{e.question_en} {answers[e.key]:g} {e.unit}".strip() for e in numbers)
-    shown_zh = "；".join(f"{e.question_zh} {answers[e.key]:g} {e.unit}".strip() for e in numbers)
+    amounts = [(e, _amount(answers[e.key], e)) for e in numbers]
+    shown = "; ".join(f"{e.question_en} {amount.en}" for e, amount in amounts)
+    shown_zh = "；".join(f"{e.question_zh}{amount.zh}" for e, amount in amounts)
     without = [e for e in optional if e.key not in answers or not e.meets(answers[e.key])]
     if without:
         shown = (shown or "all required") + f"; optional, not there: {_names(without).en}"
@@ -297,7 +298,7 @@ def ticked_items(
         entry = numbers[0]
         sign = 1 if entry.answer is Answer.AT_LEAST else -1
         gap = sign * (answers[entry.key] - entry.limit)
-        words = Text(f"{gap:+g} {entry.unit}".strip(), f"{gap:+g} {entry.unit}".strip())
+        words = _amount(gap, entry, "+g")
     return judged(
         key,
         True,
@@ -306,6 +307,16 @@ def ticked_items(
         margin=words,
         margin_value=gap,
     )
+
+
+_UNITS_ZH = {"years": "年"}
+
+
+def _amount(value: float, entry: ChecklistItem, form: str = "g") -> Text:
+    """A number of the checklist with its unit."""
+    unit = entry.unit.replace("m2", "m²")
+    number_ = f"{value:{form}}"
+    return Text(f"{number_} {unit}".strip(), f"{number_}{_UNITS_ZH.get(unit, unit)}")
 
 
 def _names(entries: Iterable[ChecklistItem]) -> Text:
@@ -322,9 +333,9 @@ def _lacking(unmet: list[ChecklistItem], answers: Mapping[str, float]) -> Text:
     for entry in unmet:
         if entry.answer in limits:
             word, word_zh = limits[entry.answer]
-            value = f"{answers[entry.key]:g}"
-            en.append(f"{entry.question_en} {value} {entry.unit} ({word} {entry.limit:g})")
-            zh.append(f"{entry.question_zh}{value} {entry.unit}（{word_zh}{entry.limit:g}）")
+            value = _amount(answers[entry.key], entry)
+            en.append(f"{entry.question_en} {value.en} ({word} {entry.limit:g})")
+            zh.append(f"{entry.question_zh}{value.zh}（{word_zh}{entry.limit:g}）")
         else:
             en.append(f"lacking: {entry.question_en}")
             zh.append(f"缺少：{entry.question_zh}")

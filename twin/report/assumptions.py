@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from twin.quantity import Quantity
+from twin.report.assumptions_zh import source_zh, value_zh, what_zh
+from twin.report.texts import Language
 from twin.scenario import Scenario
 
 
@@ -29,9 +31,21 @@ class Assumption(NamedTuple):
     vary: str
 
 
-def assumptions(scenario: Scenario) -> list[Assumption]:
+def assumptions(scenario: Scenario, lang: Language = "en") -> list[Assumption]:
     """The assumptions of a scenario, in its order; those of the devices follow, by kind."""
-    return [*_of_model(scenario, ()), *_of_devices(scenario)]
+    found = [*_of_model(scenario, ()), *_of_devices(scenario)]
+    if lang == "en":
+        return found
+    return [
+        Assumption(
+            entry.key,
+            value_zh(entry.value),
+            what_zh(entry.what),
+            source_zh(entry.source),
+            value_zh(entry.vary),
+        )
+        for entry in found
+    ]
 
 
 def _of_model(model: BaseModel, path: tuple[str, ...]) -> Iterator[Assumption]:
@@ -88,7 +102,7 @@ def _of_devices(scenario: Scenario) -> Iterator[Assumption]:
             if "assumption" in number.source:
                 yield Assumption(
                     f"devices.{name}.{key}",
-                    f"{number.value:g}",
+                    f"{number.value:.10g}",
                     number.what,
                     number.source,
                     number.vary,

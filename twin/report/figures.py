@@ -203,7 +203,7 @@ def online(rows: Rows, kpis: Kpis, pen: Pen) -> Figure | None:
     bottom = min(100 * limit - 0.15, 100 * least - 0.1)
     ax.set_ylim(max(bottom, 0), 100 + 0.05 * (100 - bottom))
     ax.set_ylabel(pen("online rate") + " %")
-    _date_axis(ax)
+    _date_axis(ax, pen)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
     return figure
 
@@ -216,13 +216,18 @@ def _dates(rows: Rows, days: int) -> NDArray[np.datetime64]:
     return dates
 
 
-def _date_axis(ax: Axes, ticks: int = 13) -> None:
+def _date_axis(ax: Axes, pen: Pen, ticks: int = 13) -> None:
     from matplotlib import dates
 
     typed: Any = dates  # its stubs leave these calls untyped
     locator = typed.AutoDateLocator(minticks=3, maxticks=ticks)
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(typed.ConciseDateFormatter(locator))
+    formats: dict[str, list[str]] = {}
+    if pen.lang == "zh":
+        day = ["%Y年", "%m月", "%d日", "%H:%M", "%H:%M", "%S"]
+        offset = ["", "%Y年", "%Y年%m月", *["%Y年%m月%d日"] * 3]
+        formats = {"formats": day, "zero_formats": ["", *day[:5]], "offset_formats": offset}
+    ax.xaxis.set_major_formatter(typed.ConciseDateFormatter(locator, **formats))
     ax.margins(x=0.01)
 
 
@@ -301,7 +306,7 @@ def maintenance(rows: Rows, kpis: Kpis, pen: Pen) -> Figure | None:
                    colors=[_TICKET_COLOURS[kind] for kind in open_tickets])  # fmt: skip
     left.set_title(pen("open tickets"))
     left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=4, columnspacing=1.0)
-    _date_axis(left, 7)
+    _date_axis(left, pen, 7)
     months = [month[5:] for month in kpis.period.months]
     timely = 100 * np.array(kpis.maintenance.by_month["maintenance_timeliness"])
     right.bar(months, timely, 0.75, color=VIEW_COLOURS[View.PLATFORM])

@@ -93,7 +93,7 @@ def _in_lines(findings: Iterable[Finding], lang: Language, width: int) -> Iterab
         clauses.setdefault(finding.clause, []).append(finding)
     for clause, members in clauses.items():
         asks, gave = (
-            "; ".join(dict.fromkeys(say(text, lang) for text in texts))
+            word("and_then", lang).join(dict.fromkeys(say(text, lang) for text in texts))
             for texts in ([f.asks for f in members], [f.gave for f in members])
         )
         margins = [say(f.margin, lang) for f in members if f.margin is not None]
@@ -101,7 +101,8 @@ def _in_lines(findings: Iterable[Finding], lang: Language, width: int) -> Iterab
         line = Line(f"{clause:<{_CLAUSE_WIDTH}}", style=STYLES[members[0].verdict], no_wrap=True)
         line.append_text(_cut(Line(asks, style="default"), rest * 5 // 11 - 2, pad=True))
         line.append("  ")
-        shown = f"{gave} ({margins[0]})" if len(members) == len(margins) == 1 else gave
+        single = len(members) == len(margins) == 1
+        shown = word("beside", lang).format(gave, margins[0]) if single else gave
         line.append_text(_cut(Line(shown, style="default"), rest - rest * 5 // 11, pad=False))
         yield line
 

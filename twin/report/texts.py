@@ -15,7 +15,7 @@ def say(text: Text | None, lang: Language) -> str:
     """A text in the language; "" where there is none."""
     if text is None:
         return ""
-    return _kinds_in_chinese(text.zh) if lang == "zh" else text.en
+    return _kinds_in_chinese(text.zh).replace(" %", "%") if lang == "zh" else text.en
 
 
 def _kinds_in_chinese(text: str) -> str:
@@ -112,6 +112,8 @@ WORDS: dict[str, Text] = {
     ),
     "report_at": Text("report", "报告"),
     "items": Text("items", "项"),
+    "beside": Text("{} ({})", "{}（{}）"),
+    "and_then": Text("; ", "；"),
     "met_head": Text("What holds", "符合项"),
     "figures_head": Text("Figures that are not judged", "指标（不作判定）"),
     "strictly": Text("What holds, but not by the stricter reading", "按更严格的理解不符合"),

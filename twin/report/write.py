@@ -79,9 +79,9 @@ def write_run(
         (part / "report.html").write_text(
             page(
                 scenario.name,
-                scenario.purpose,
+                (lang == "zh" and scenario.purpose_zh) or scenario.purpose,
                 sections,
-                assumptions(scenario),
+                assumptions(scenario, lang),
                 _notes(lang, "simulated_note"),
                 lang,
             ),
@@ -122,7 +122,7 @@ def write_evaluation(
         _write_tables(part, assessments)
         sections = _sections(part, log, assessments, lang, progress)
         name = scenario.name if scenario else ", ".join(a.center for a in assessments)
-        assumed: list[Assumption] = assumptions(scenario) if scenario else []
+        assumed: list[Assumption] = assumptions(scenario, lang) if scenario else []
         notes = _notes(lang, "log_note")
         (part / "report.html").write_text(
             page(name, "", sections, assumed, notes, lang), encoding="utf-8"
@@ -275,6 +275,8 @@ def _facts(assessment: Assessment, rows: Rows, lang: Language) -> list[tuple[str
     days = kpis.period.seconds / 86400.0
     months = kpis.period.months
     span = f"{days:g} d ({months[0]} – {months[-1]})"
+    if lang == "zh":
+        span = f"{days:g}天（{months[0]}至{months[-1]}）"
     facts = [(word("period", lang), span)]
     if kpis.devices.components:
         facts.append((word("points", lang), f"{kpis.devices.points:,}"))
