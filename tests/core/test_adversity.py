@@ -147,16 +147,26 @@ def test_full_queue_answers_502_and_takes_fires(siege: Siege) -> None:
 
 
 def test_clock_set_back_while_running_and_while_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = ServiceClock()
-    before = clock.now()
-    monkeypatch.setattr(time, "time", lambda: before - 3600.0)
-    assert before <= clock.now() < before + 60.0
-    again = ServiceClock(not_before=before)
-    assert again.ahead_s == pytest.approx(3600.0, abs=1.0)
-    first = again.now()
-    assert first >= before
-    time.sleep(0.02)
-    assert again.now() > first
+    ticks = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: ticks[0])
+    clock = ServiceClock(1000.0)
+    ticks[0] = 10.0
+    clock.agree(1010.0 - 500.0)  # set back by 500 s: goes on, a tenth slower
+    assert clock.now() == pytest.approx(1010.0)
+    ticks[0] = 110.0
+    assert clock.now() == pytest.approx(1010.0 + 90.0)
+    assert clock.calendar() == pytest.approx(610.0)
+    ticks[0] = 10_010.0
+    assert clock.now() == pytest.approx(clock.calendar())  # they have agreed again
+    clock.agree(clock.calendar() + 3600.0)  # set forward: followed at once
+    assert clock.now() == pytest.approx(510.0 + 10_000.0 + 3600.0)
+    again = ServiceClock(1000.0, not_before=4600.0)
+    assert again.ahead_s == pytest.approx(3600.0)
+    assert again.now() == 4600.0
+    ticks[0] += 1.0
+    assert again.now() == pytest.approx(4600.9)
+    driven = ServiceClock(1000.0, 0.0, 60.0, (5000.0, 990.0))
+    assert driven.now() == pytest.approx(5600.0)
 
 
 def test_deadline_is_missed_once_after_the_clock_was_set_back(siege: Siege) -> None:

@@ -51,7 +51,7 @@ class Tried(NamedTuple):
 def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
     data: Path = tmp_path_factory.mktemp("document") / "core"
     data.mkdir()
-    (data / "core.toml").write_text("most_failed_logins = 1000000\n")
+    (data / "core.toml").write_text("most_events_per_s = 1000000\n")
     core = ServedCore(data)
     core.start()
     try:

@@ -293,10 +293,10 @@ class Lifecycle(RuleBasedStateMachine):
         assert [a for a in opened if a not in closed] == ([alarm.id] if alarm else [])
         if alarm:
             rows = [r for _, r in self.rows if r.alarm == alarm.id and r.kind is Kind.FIRE_ALARM]
-            assert alarm.messages == tuple(r.message for r in rows)
+            assert alarm.messages == len({r.message for r in rows}) == len(rows)
             assert alarm.devices == tuple(dict.fromkeys(r.subject for r in rows))
             assert alarm.grade == rows[-1].value
-            assert bool(alarm.unverified) == (alarm.verified_at is None)
+            assert (alarm.unverified > 0) == (alarm.verified_at is None)
             moves = [r for _, r in self.rows if r.alarm == alarm.id and r.subject in ("Li", "Wang")]
             last = {r.subject: r.kind for r in moves if r.kind in MOVES}
             sent = {person for person, kind in last.items() if kind is Kind.DISPATCHED}

@@ -208,8 +208,8 @@ def _message(state: VenueState, event: MessageReceived, now: float, rules: Rules
     joined = alarm._replace(
         category=category if category is Category.FIRE else alarm.category,
         devices=devices,
-        messages=(*alarm.messages, message),
-        unverified=() if verified else (*alarm.unverified, message),
+        messages=alarm.messages + 1,
+        unverified=0 if verified else alarm.unverified + 1,
     )
     if not verified or device in state.disabled:
         return _with(state, joined), (received,)
@@ -224,7 +224,7 @@ def _message(state: VenueState, event: MessageReceived, now: float, rules: Rules
             (received, disabled),
         )
     reopened = joined._replace(
-        unverified=(message,),
+        unverified=1,
         respond_by=now + RESPONSE_S,
         verify_by=now + VERIFICATION_S,
         responded_at=None,
@@ -252,8 +252,8 @@ def _raise(state: VenueState, event: MessageReceived, now: float, _rules: Rules)
         category,
         now,
         (device,),
-        (message,),
-        (message,),
+        1,
+        1,
         respond_by,
         verify_by,
         notify_by,
@@ -344,7 +344,7 @@ def _verified(state: VenueState, event: Verified, now: float, _rules: Rules) -> 
         raise _refusal(state, event, why)
     record = Record(Kind.VERIFIED, event.by, alarm.id, 0, nan, event.outcome)
     ended = _ended(alarm.id, VERIFY, alarm.verify_by, now, VERIFICATION_S)
-    alarm = alarm._replace(verified_at=now, verify_by=None, outcome=event.outcome, unverified=())
+    alarm = alarm._replace(verified_at=now, verify_by=None, outcome=event.outcome, unverified=0)
     decisions: tuple[Decision, ...] = (record,) if ended is None else (ended, record)
     if event.outcome is Verification.CONFIRMED:
         alarm, confirmation = _confirm(alarm, event.by, event.how, now)

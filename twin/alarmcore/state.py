@@ -31,9 +31,9 @@ class Alarm(NamedTuple):
     raised_at: float
     devices: tuple[str, ...]
     """Distinct devices, in the order of their first message."""
-    messages: tuple[int, ...]
-    """All messages."""
-    unverified: tuple[int, ...]
+    messages: int
+    """How many there were."""
+    unverified: int
     """Messages that no verification covers yet."""
     respond_by: float | None
     """Open deadline; None when met, missed or withdrawn (as the other three)."""
@@ -116,7 +116,7 @@ def missing(alarm: Alarm) -> tuple[str, ...]:
     if alarm.responded_at is None:
         lacks.append("a response")
     if alarm.verified_at is None:
-        lacks.append(f"a verification of {len(alarm.unverified)} message(s)")
+        lacks.append(f"a verification of {alarm.unverified} message(s)")
     if alarm.annotation is None:
         lacks.append("an annotation")
     if alarm.under_way:

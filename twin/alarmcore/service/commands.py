@@ -79,7 +79,6 @@ async def receipt(call: Call) -> None:
     """A receipt, or that the message did not get through."""
     told = call.body
     if not call.core.seal.signed(told.key, told.receipt):
-        call.core.gate.failed(call.address)
         raise Refused(401, ReturnCode.NO_RIGHT, "receipt is not the one that came with this key")
     number = int(told.key.rpartition("-")[2])
     async with call.transaction() as (db, batch):

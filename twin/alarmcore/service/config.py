@@ -85,9 +85,6 @@ class CoreSettings(Settings):
         "assumption",
         least=1,
     )
-    most_failed_logins: int = param(
-        20, "wrong tokens or secrets of one address within a minute", "assumption", least=1
-    )
     pull: PullSettings = Field(default_factory=PullSettings)
     notify_tries: int = param(8, "times a delivery is tried", "assumption", least=1, most=100)
     notify_retry: Seconds = param("5 s", "until the first retry; doubles", "assumption")

@@ -11,9 +11,11 @@ from typing import Any
 
 import asyncpg
 
+from twin.alarmcore.errors import CoreError
 from twin.alarmcore.lifecycle import Rules
-from twin.alarmcore.service.clock import Clock, ServiceClock
+from twin.alarmcore.service.clock import MOST_AHEAD_S, Clock, ServiceClock
 from twin.alarmcore.service.config import CoreSettings
+from twin.alarmcore.service.figures import Desk
 from twin.alarmcore.service.registry import CHANGED, Registry
 from twin.alarmcore.service.tokens import CHANGED as TOKENS_CHANGED
 from twin.alarmcore.service.tokens import Gate, Seal
@@ -22,6 +24,7 @@ from twin.alarmcore.store.batch import Batch, HelperAddress
 from twin.alarmcore.store.database import (
     DATABASE_AWAY,
     MOST_WORKERS,
+    check_promises,
     connect,
     open_pool,
     prepare,
@@ -75,26 +78,31 @@ class Core:
     pool : connections to the database.
     settings : of the service.
     clock : of the service.
-    number : of this worker, unique on the database.
     seal : encrypts what has to be presented.
+    url : of the database.
     """
 
     def __init__(
-        self, pool: asyncpg.Pool, settings: CoreSettings, clock: Clock, number: int, seal: Seal
+        self, pool: asyncpg.Pool, settings: CoreSettings, clock: Clock, seal: Seal, url: str
     ) -> None:
         self.pool = pool
+        self.url = url
         self.settings = settings
         self.center = settings.center
         self.rules: Rules = settings.rules.rules()
         self.clock = clock
-        self.number = number
+        self.number = -1
+        """Of this worker: no other on the database has it while :attr:`refusing` is empty."""
+        self.refusing = "it has just started"
+        """Why nothing may be acknowledged just now; empty: it may."""
         self.seal = seal
         self.registry = Registry()
-        self.gate = Gate(pool, settings.most_failed_logins)
+        self.gate = Gate(pool)
         self.metrics = Metrics()
+        self.figures = Desk()
         self.database_error = ""
         """Why the database cannot be used just now; empty: it can."""
-        self._last_id = 0
+        self._last_us = 0
         self._upstream = settings.upstream.name if settings.upstream else ""
         self._helpers = [
             HelperAddress(name, helper.role, helper.channel, helper.address)
@@ -103,10 +111,8 @@ class Core:
 
     def new_id(self) -> int:
         """A message id: microseconds of receipt * 1024 + the worker's number, ever larger."""
-        self._last_id = max(
-            int(self.clock.now() * 1e6) * MOST_WORKERS + self.number, self._last_id + MOST_WORKERS
-        )
-        return self._last_id
+        self._last_us = max(int(self.clock.now() * 1e6), self._last_us + 1)
+        return self._last_us * MOST_WORKERS + self.number
 
     def lost_database(self, error: BaseException) -> None:
         """Remembers why the database could not be used."""
@@ -144,28 +150,39 @@ class Core:
             await batch.write(db)
 
     async def listen(self, url: str) -> None:
-        """Hears of changes that other workers make, and keeps the clock's mark.
+        """Holds the worker's number, hears of what others change, follows the database's time.
 
-        While it cannot listen nothing is known by heart for longer than a second.
+        Nothing is acknowledged while there is no number, or while the database may lose what it
+        has committed; and nothing is known by heart for longer than a second then.
         """
         while True:
             try:
                 db = await connect(url)
                 try:
-                    await db.add_listener(CHANGED, lambda *_: self.registry.forget())
-                    await db.add_listener(TOKENS_CHANGED, lambda *_: self.gate.forget())
-                    self.gate.forget()
-                    self.registry.forget()
-                    self.database_error = ""
-                    while not db.is_closed():
-                        await db.execute(
-                            "UPDATE core SET clock = greatest(clock, $1)", self.clock.now()
-                        )
-                        await asyncio.sleep(LISTENING_S)
+                    await self._listen(db)
                 finally:
+                    self.refusing = "the database is away"
                     await db.close(timeout=1)
             except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 self.lost_database(error)
+            await asyncio.sleep(LISTENING_S)
+
+    async def _listen(self, db: asyncpg.Connection) -> None:
+        await db.add_listener(CHANGED, lambda *_: self.registry.forget())
+        await db.add_listener(TOKENS_CHANGED, lambda *_: self.gate.forget())
+        self.gate.forget()
+        self.registry.forget()
+        self.number = await take_worker_number(db)
+        while not db.is_closed():
+            self.clock.agree(
+                await db.fetchval(
+                    "UPDATE core SET clock = greatest(clock, $1) "
+                    "RETURNING extract(epoch FROM clock_timestamp())::float8",
+                    self.clock.now(),
+                )
+            )
+            await check_promises(db)
+            self.refusing = self.database_error = ""
             await asyncio.sleep(LISTENING_S)
 
 
@@ -181,26 +198,53 @@ async def open_core(
     settings : of the service.
     seal : of the data folder.
     speed : of the clock.
+
+    Raises
+    ------
+    CoreError
+        If the database cannot be used, or its times were written by a wrong clock.
     """
-    holder = await connect(url)  # holds the worker's number
+    db = await connect(url)
     try:
-        await prepare(holder, settings.center, ServiceClock().now())
-        await seal.check(holder)
-        # The mark is up to a second old; a message or a step may have been told a later time.
-        told = await holder.fetchval(
-            "SELECT greatest(clock, (SELECT max(id) FROM message) / ($1::int8 * 1e6::float8), "
-            "(SELECT max(at) FROM venue_state)) FROM core",
-            MOST_WORKERS,
-        )
-        clock = ServiceClock(told, speed)
-        if clock.ahead_s > 1:
-            log.warning("the machine's clock was set back by %.1f s; ours goes on", clock.ahead_s)
-        await ensure_partitions(holder, clock.now())
-        number = await take_worker_number(holder)
-        pool = await open_pool(url, POOL)
-        try:
-            yield Core(pool, settings, clock, number, seal)
-        finally:
-            await pool.close()
+        await prepare(db, settings.center)
+        await seal.check(db)
+        clock = await _clock(db, speed)
+        await ensure_partitions(db, clock.now())
     finally:
-        await holder.close(timeout=1)
+        await db.close(timeout=1)
+    pool = await open_pool(url, POOL)
+    try:
+        yield Core(pool, settings, clock, seal, url)
+    finally:
+        await pool.close()
+
+
+async def _clock(db: asyncpg.Connection, speed: float) -> ServiceClock:
+    """The clock, which goes on from the latest time that is on record."""
+    # The mark is up to a second old; a message or a step may have been told a later time.
+    real, told, *origin = await db.fetchrow(
+        "SELECT extract(epoch FROM clock_timestamp())::float8, "
+        "greatest(clock, (SELECT max(id) FROM message) / ($1::int8 * 1e6::float8), "
+        "(SELECT max(at) FROM venue_state)), run_speed, run_told, run_real FROM core",
+        MOST_WORKERS,
+    )
+    if speed == 1.0:
+        if told - real > MOST_AHEAD_S:
+            raise CoreError(
+                f"the database's records reach {(told - real) / 3600:.1f} h into the future: its "
+                "clock is behind, or was ahead when they were written; set it right, or start anew"
+            )
+        clock = ServiceClock(real, told)
+        if clock.ahead_s > 1:
+            log.warning("the clock was set back by %.1f s; ours goes on, slower", clock.ahead_s)
+        return clock
+    if origin[0] != speed:  # a new driven run: its first worker says from when
+        await db.execute(
+            "UPDATE core SET run_speed = $1, run_told = $2, run_real = $3 "
+            "WHERE run_speed IS DISTINCT FROM $1",
+            speed,
+            max(told, real),
+            real,
+        )
+    row = await db.fetchrow("SELECT run_told, run_real FROM core")
+    return ServiceClock(real, told, speed, (row[0], row[1]))

@@ -20,8 +20,9 @@ from twin.alarmcore.lifecycle import LifecycleError
 from twin.alarmcore.service.core import Core
 from twin.alarmcore.service.parameters import BIGGEST, PATH, Parameter
 from twin.alarmcore.service.tokens import Principal, Role
+from twin.alarmcore.store.audit import write_audit
 from twin.alarmcore.store.batch import Batch
-from twin.alarmcore.store.database import DATABASE_AWAY
+from twin.alarmcore.store.database import COLLISION, DATABASE_AWAY
 
 log = logging.getLogger("twin.core")
 
@@ -97,9 +98,8 @@ class Call:
     async def _audit(self, db: asyncpg.Connection) -> None:
         who = self.who
         detail = None if self.body is None else _encode(self.body).decode()
-        await db.execute(
-            "INSERT INTO audit (time, who, role, action, target, detail) "
-            "VALUES ($1, $2, $3, $4, $5, $6)",
+        await write_audit(
+            db,
             self.core.clock.now(),
             self.address if who is None else who.name,
             "" if who is None else who.role,
@@ -170,7 +170,9 @@ class Endpoint:
                 return refused(core, wrong(str(error)))
             except ClientDisconnect:
                 return Response(status_code=400)
-            except DATABASE_AWAY as error:
+            except asyncpg.DataError as error:
+                return refused(core, wrong(str(error)))
+            except (*DATABASE_AWAY, *COLLISION) as error:
                 core.lost_database(error)
                 return refused(core, AWAY)
             except Exception:
@@ -187,7 +189,7 @@ class Endpoint:
         address = request.client.host if request.client else "?"
         who = None
         if self.roles:
-            who = await admitted(core, request.headers, address)
+            who = await admitted(core, request.headers)
             if who.role not in self.roles:
                 raise Refused(401, ReturnCode.NO_RIGHT, f"role {who.role} has no right to this")
         raw = await limited_body(core, request) if decode else b""
@@ -217,22 +219,18 @@ class Endpoint:
         return json_response(200, Answer(ReturnCode.OK, "", data))
 
 
-async def admitted(core: Core, headers: Mapping[str, str], address: str) -> Principal:
+async def admitted(core: Core, headers: Mapping[str, str]) -> Principal:
     """Who asks.
 
     Raises
     ------
     Refused
-        If the token is missing or nobody's, or the address has guessed too often.
+        If the token is missing or nobody's.
     """
     token = headers.get(TOKEN_HEADER) or headers.get(TOKEN_HEADER_ALSO) or ""
     if not token:
         raise NO_TOKEN
-    who = core.gate.known(token.encode())  # somebody else's guesses keep nobody out
-    if who is None:
-        if core.gate.blocked(address):
-            raise Refused(429, ReturnCode.NO_RIGHT, "too many wrong tokens; come again in a minute")
-        who = await core.gate.principal(token.encode(), address)
+    who = await core.gate.principal(token.encode())
     if who is None:
         raise NO_TOKEN
     return who

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from twin.alarmcore.annexb.messages import DeviceState, Event, EventType
+from twin.alarmcore.annexb.messages import DeviceState, Event, EventType, instant
 from twin.alarmcore.lifecycle import (
     DeviceDisabled,
     DeviceEnabled,
@@ -104,7 +104,7 @@ async def take(
                 batch.row(kind, device, message=message, value=value, text=event.what)
                 batch.open_ticket(device, Ticket.HAZARD)
         else:
-            _believe(batch, device, event)
+            _believe(batch, device, event, instant(event.time).timestamp())
     if steps:
         await advance(db, batch, steps, rules)
 
@@ -125,7 +125,8 @@ async def advance(
         If a venue's state does not allow an event; the caller's transaction must not commit.
     """
     events = list(events)
-    venues = await read_states(db, (venue for venue, _ in events))
+    venues = dict(batch.states)
+    venues |= await read_states(db, {venue for venue, _ in events} - venues.keys())
     for venue, event in events:
         before, at = venues[venue]
         now = max(batch.now, at)
@@ -138,29 +139,34 @@ async def advance(
 # -- what the core believes of devices ---------------------------------------------------------
 
 
-def _believe(batch: Batch, device: str, event: Event) -> None:
-    """What an event tells of its device's state."""
+def _believe(batch: Batch, device: str, event: Event, at: float) -> None:
+    """What an event tells of its device's state; ``at`` is the event's own time, s."""
     began = event.phase == "begin"
     if event.type is EventType.OFFLINE:
-        batch.believe(device, Kind.OFFLINE)
+        batch.believe(device, Kind.OFFLINE, "", at)
     elif event.type is EventType.ONLINE:
-        batch.believe(device, Kind.ONLINE)
+        batch.believe(device, Kind.ONLINE, "", at)
     elif event.type is EventType.FAULT and event.what == LOW_BATTERY:
-        batch.believe(device, Kind.LOW_BATTERY if began else Kind.BATTERY_CHANGED)
+        batch.believe(device, Kind.LOW_BATTERY if began else Kind.BATTERY_CHANGED, "", at)
     elif event.type is EventType.FAULT:
-        batch.believe(device, Kind.FAULT if began else Kind.FAULT_CLEARED, event.what)
+        batch.believe(device, Kind.FAULT if began else Kind.FAULT_CLEARED, event.what, at)
     if event.parameters:
         batch.measure(device, event.parameters)
 
 
-def apply_states(batch: Batch, states: Iterable[tuple[str, DeviceState]]) -> None:
-    """What a pull (API 21) tells of registered devices, by the core's names of them."""
+def apply_states(batch: Batch, states: Iterable[tuple[str, DeviceState]], asked: float) -> None:
+    """What a pull (API 21) tells of registered devices, by the core's names of them.
+
+    ``asked`` is when the vendor was asked, s: what was pushed since is newer.
+    """
     for device, state in states:
-        batch.believe(device, Kind.ONLINE if state.online else Kind.OFFLINE)
+        batch.believe(device, Kind.ONLINE if state.online else Kind.OFFLINE, "", asked)
         if state.fault is not None:
-            batch.believe(device, Kind.FAULT if state.fault else Kind.FAULT_CLEARED, state.fault)
+            word = Kind.FAULT if state.fault else Kind.FAULT_CLEARED
+            batch.believe(device, word, state.fault, asked)
         if state.low_battery is not None:
-            batch.believe(device, Kind.LOW_BATTERY if state.low_battery else Kind.BATTERY_CHANGED)
+            word = Kind.LOW_BATTERY if state.low_battery else Kind.BATTERY_CHANGED
+            batch.believe(device, word, "", asked)
         parameters = dict(state.parameters or {})
         if state.battery is not None:
             parameters["battery_percent"] = state.battery

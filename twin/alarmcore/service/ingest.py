@@ -9,7 +9,9 @@ so that an ever longer queue makes ever larger transactions, not more of them.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
+import re
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
@@ -20,6 +22,7 @@ import asyncpg
 import msgspec
 
 from twin.alarmcore.annexb.messages import (
+    BATCH,
     EVENTS,
     Event,
     EventType,
@@ -31,7 +34,7 @@ from twin.alarmcore.annexb.messages import (
 )
 from twin.alarmcore.service.engine import Arrival, take
 from twin.alarmcore.store.batch import Message, stored_bodies, take_messages
-from twin.alarmcore.store.database import DATABASE_AWAY
+from twin.alarmcore.store.database import COLLISION, DATABASE_AWAY
 
 if TYPE_CHECKING:
     from twin.alarmcore.service.core import Core
@@ -44,6 +47,12 @@ MOST_IN_A_BATCH = 4000
 MOST_WAITING = 40_000
 """Events that may wait in a worker; more are answered with 502 and Retry-After (assumption)."""
 
+MOST_WAITING_BYTES = 256_000_000
+"""And the bytes that they may have."""
+
+MOST_OF_ONE = 25_000
+"""Events of one vendor that may wait: there is room left for the others' fires."""
+
 FIRE_RESERVE = 10_000
 """Room beyond it that only pushes with a fire may use."""
 
@@ -54,7 +63,10 @@ deliver for a month)."""
 FUTURE_S = 3600.0
 """Nor one that is further ahead: a clock an hour off, or in a wrong time zone."""
 
-_FIRE_WORDS = (b"fire", "火".encode(), b"smoke", "烟".encode(), b"alarm")
+_TYPE = re.compile(rb'"type"\s*:\s*"(\w+)"')
+
+_COLLISIONS = 4
+"""Times that a batch is tried that met another worker's."""
 
 _NO_FIRE = {kind.value for kind in EventType} - {EventType.FIRE.value}
 
@@ -106,15 +118,25 @@ def parse(body: bytes, now: float) -> list[Item]:
     """The events of a body of API 22, each judged by itself.
 
     A body that is no JSON at all is one item with a problem. Nothing is thrown away here.
+
+    Parameters
+    ----------
+    body : as it came.
+    now : what the devices' own times are compared with, s.
     """
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            return [_unreadable(body)]
     if body[:1] == b"[" or body.lstrip()[:1] == b"[":
         try:
             parts = _parts.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return [_item(body, now)]
-        if not 1 <= len(parts) <= 1000:
-            what = f"{len(parts)} events in one push; 1 to 1000 are taken"
-            return [Item("", "", None, body, what, may_be_fire(body))]
+        except (msgspec.DecodeError, RecursionError):
+            return [_unreadable(body)]
+        if not 1 <= len(parts) <= BATCH:
+            what = f"{len(parts)} events in one push; 1 to {BATCH} are taken"
+            return [Item("", "", None, body, what, bool(parts))]
         return [_item(bytes(part), now) for part in parts]
     return [_item(body, now)]
 
@@ -123,7 +145,7 @@ def _item(body: bytes, now: float) -> Item:
     try:
         event = _one.decode(body)
         check_nul(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Malformed):
+    except (msgspec.DecodeError, RecursionError, Malformed):
         return _unreadable(body)
     problem = _impossible_time(event.time, now)
     return Item(
@@ -132,7 +154,10 @@ def _item(body: bytes, now: float) -> Item:
 
 
 def _unreadable(body: bytes) -> Item:
-    """What is no event: its problem, and as much of it as can be told."""
+    """What is no event: its problem, and as much of it as can be told.
+
+    It is taken for a fire unless it says that it is something else.
+    """
     try:
         read(body, EVENTS)
         check_nul(body)
@@ -143,15 +168,14 @@ def _unreadable(body: bytes) -> Item:
         said = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         said = None
-    if not isinstance(said, dict):
-        said = {}
+    fields = said if isinstance(said, dict) else {}
 
     def text(name: str) -> str:
-        value = said.get(name)
+        value = fields.get(name)
         return value if isinstance(value, str) and len(value) <= 64 and "\0" not in value else ""
 
-    other = text("type") in _NO_FIRE
-    fire = not other and may_be_fire(body)
+    types = {found.decode() for found in _TYPE.findall(body)}
+    fire = bool(body.strip()) and not (types and types <= _NO_FIRE)
     return Item(text("messageId"), text("deviceId"), None, body, problem, fire)
 
 
@@ -167,12 +191,6 @@ def _impossible_time(text: str, now: float) -> str:
     return ""
 
 
-def may_be_fire(body: bytes) -> bool:
-    """Whether something unreadable could be a fire alarm: when in doubt it is one."""
-    text = body.lower()
-    return any(word in text for word in _FIRE_WORDS)
-
-
 class Ingest:
     """The queues of a worker and its committer."""
 
@@ -181,6 +199,8 @@ class Ingest:
         self._fires: deque[Push] = deque()
         self._others: deque[Push] = deque()
         self._wake = asyncio.Event()
+        self._bytes = 0
+        self._held: Counter[int] = Counter()
         self._second = 0
         self._taken: Counter[int] = Counter()
 
@@ -196,18 +216,32 @@ class Ingest:
         DatabaseAway
             If the database cannot be written to; nothing of it is kept.
         """
+        if self.core.refusing:
+            raise DatabaseAway(self.core.refusing)
         fire = any(item.fire for item in push.items)
-        self._count(push, fire)
-        room = MOST_WAITING + (FIRE_RESERVE if fire else 0)
-        if self.core.metrics.waiting + len(push.items) > room:
+        self._hold_to_rate(push, fire)
+        size = sum(len(item.body) for item in push.items)
+        reserve = FIRE_RESERVE if fire else 0
+        if (
+            self.core.metrics.waiting + len(push.items) > MOST_WAITING + reserve
+            or self._held[push.vendor] + len(push.items) > MOST_OF_ONE + reserve
+            or self._bytes + size > MOST_WAITING_BYTES
+        ):
             self.core.metrics.refused += 1
             raise Full
-        self.core.metrics.waiting += len(push.items)
+        self._wait(push, len(push.items), size)
+        push.done.add_done_callback(lambda _: self._wait(push, -len(push.items), -size))
         (self._fires if fire else self._others).append(push)
         self._wake.set()
         return await push.done
 
-    def _count(self, push: Push, fire: bool) -> None:
+    def _wait(self, push: Push, events: int, size: int) -> None:
+        """Counts what waits, until it is answered."""
+        self.core.metrics.waiting += events
+        self._held[push.vendor] += events
+        self._bytes += size
+
+    def _hold_to_rate(self, push: Push, fire: bool) -> None:
         """Holds a vendor to its rate."""
         second = int(time.monotonic())
         if second != self._second:
@@ -233,14 +267,16 @@ class Ingest:
                 push = queue.popleft()
                 events += len(push.items)
                 pushes.append(push)
-        self.core.metrics.waiting -= events
         return pushes
 
     async def _commit(self, pushes: list[Push]) -> None:
         began = time.perf_counter()
         try:
-            answers = await self.store(pushes)
-        except DATABASE_AWAY as error:
+            answers = await self._store_again(pushes)
+        except asyncpg.DataError as error:
+            await self._one_by_one(pushes, error)
+            return
+        except (*DATABASE_AWAY, *COLLISION) as error:
             # The database is away or full: whoever pushed comes again.
             self.core.lost_database(error)
             for push in pushes:
@@ -248,15 +284,7 @@ class Ingest:
                     push.done.set_exception(DatabaseAway(str(error) or type(error).__name__))
             return
         except Exception as error:
-            if len(pushes) > 1:
-                # One of them spoils the others: each by itself.
-                log.exception("a batch failed; its pushes are tried one by one")
-                for push in pushes:
-                    await self._commit([push])
-                return
-            log.exception("a push failed")
-            if not pushes[0].done.done():
-                pushes[0].done.set_exception(error)
+            await self._one_by_one(pushes, error)
             return
         for push, answer in zip(pushes, answers, strict=True):
             if not push.done.done():  # else the vendor has gone
@@ -264,13 +292,31 @@ class Ingest:
         events = sum(len(push.items) for push in pushes)
         self.core.metrics.committed(events, time.perf_counter() - began)
 
+    async def _store_again(self, pushes: list[Push]) -> list[Received]:
+        """Stores, also when the batch met another worker's."""
+        for tries in range(1, _COLLISIONS):
+            try:
+                return await self.store(pushes)
+            except COLLISION:
+                log.warning("a batch met another worker's, try %d", tries)
+        return await self.store(pushes)
+
+    async def _one_by_one(self, pushes: list[Push], error: Exception) -> None:
+        """One of the pushes spoils the others: each by itself."""
+        log.error("a batch of %d pushes failed", len(pushes), exc_info=error)
+        if len(pushes) > 1:
+            for push in pushes:
+                await self._commit([push])
+        elif not pushes[0].done.done():
+            pushes[0].done.set_exception(error)
+
     async def store(self, pushes: Sequence[Push]) -> list[Received]:
         """Writes pushes and all that follows from them; they are on disk when it returns."""
         core = self.core
         async with core.pool.acquire() as db, db.transaction():
             batch = core.batch()
             rows = [
-                (push, item, Message(core.new_id(), push.vendor, item.message_id, item.body))
+                (push, item, _message(core.new_id(), push, item))
                 for push in pushes
                 for item in push.items
             ]
@@ -303,25 +349,39 @@ class DatabaseAway(Exception):
     """Nothing can be kept just now; the vendor has to come again later."""
 
 
+def _message(id_: int, push: Push, item: Item) -> Message:
+    """An item as it is stored. One without an id is known again by what it says; a fire never."""
+    key = item.message_id or (f"#{id_}" if item.fire else f"#{_digest(item.body)}")
+    return Message(id_, push.vendor, key, item.body)
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.blake2b(body, digest_size=16).hexdigest()
+
+
 async def _reused(db: asyncpg.Connection, rows: Sequence[tuple[Push, Item, Message]]) -> set[int]:
-    """Of messages whose id is known, those that say something else: they are stored, too."""
+    """Of messages whose id is known, those that say something new: they are stored, too."""
     if not rows:
         return set()
     stored = await stored_bodies(db, {(m.vendor, m.message_id) for _, _, m in rows})
     other = [
-        message
-        for _, _, message in rows
-        if stored[message.vendor, message.message_id] != message.body
-        and not _same(stored[message.vendor, message.message_id], message.body)
+        message._replace(message_id=f"{message.message_id}#{_digest(message.body)}")
+        for _, item, message in rows
+        if not _same(stored[message.vendor, message.message_id], message.body, item.event)
     ]
-    if other:
-        await take_messages(db, [message._replace(message_id="") for message in other])
-    return {message.id for message in other}
+    return await take_messages(db, other) if other else set()
 
 
-def _same(one: bytes, other: bytes) -> bool:
-    """The same JSON, written differently."""
-    return bool(msgspec.json.decode(one) == msgspec.json.decode(other))
+def _same(stored: bytes, body: bytes, event: Event | None) -> bool:
+    """Whether two bodies say the same, though they may be written differently."""
+    if stored == body:
+        return True
+    try:
+        if event is not None:
+            return _one.decode(stored) == event
+        return bool(msgspec.json.decode(stored) == msgspec.json.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 async def _quarantine(

@@ -25,6 +25,8 @@ class Health(msgspec.Struct):
 async def health(call: Call) -> Health:
     """Whether the service can keep its promises just now."""
     core = call.core
+    if core.refusing:
+        raise Refused(503, ReturnCode.SERVER_ERROR, core.refusing)
     try:
         async with core.pool.acquire(timeout=2) as db:
             await db.execute("SELECT 1", timeout=2)

@@ -25,16 +25,24 @@ class Registry:
 
     def __init__(self) -> None:
         self._devices: dict[str, Known] = {}
+        self._forgotten = 0
 
     def forget(self) -> None:
         """Reads everything anew from now on."""
+        self._forgotten += 1
         self._devices.clear()
 
     async def devices(self, db: asyncpg.Connection, ids: Iterable[str]) -> dict[str, Known]:
         """The registered ones of these devices."""
-        known = self._devices
-        unread = [device for device in ids if device not in known]
+        known, unread = {}, []
+        for device in ids:
+            entry = self._devices.get(device)
+            if entry is None:
+                unread.append(device)
+            else:
+                known[device] = entry
         if unread:
+            forgotten = self._forgotten
             rows = await db.fetch(
                 "SELECT id, venue, category FROM device "
                 "WHERE id = ANY($1::text[]) AND removed IS NULL",
@@ -42,4 +50,6 @@ class Registry:
             )
             for device, venue, category in rows:
                 known[device] = Known(venue, Category(category))
+                if forgotten == self._forgotten:  # else it may have changed meanwhile
+                    self._devices[device] = known[device]
         return known

@@ -8,6 +8,7 @@ from twin.alarmcore.annexb.messages import Credentials, Token
 from twin.alarmcore.service import commands, console, operation, pushes, record, upkeep, views
 from twin.alarmcore.service.endpoint import Call, Endpoint, Refused
 from twin.alarmcore.service.tokens import Role, issue_vendor_token
+from twin.alarmcore.store.audit import write_audit
 
 ANYBODY = frozenset[Role]()
 
@@ -15,12 +16,13 @@ ANYBODY = frozenset[Role]()
 async def get_token(call: Call) -> Token:
     """A vendor's new token (B.4.1)."""
     core = call.core
-    if core.gate.blocked(call.address):
-        raise Refused(429, ReturnCode.NO_RIGHT, "too many wrong secrets; come again in a minute")
     async with core.pool.acquire() as db, db.transaction():
         issued = await issue_vendor_token(db, core.seal, call.body.appkey, call.body.master_secret)
+        if not isinstance(issued, str):
+            name = await db.fetchval("SELECT name FROM vendor WHERE id = $1", issued[0])
+            now = core.clock.now()
+            await write_audit(db, now, name, Role.VENDOR, call.name, call.address)
     if isinstance(issued, str):
-        core.gate.failed(call.address)
         if issued == "appkey":
             raise Refused(401, ReturnCode.UNKNOWN_APPKEY, "the appkey is not known")
         raise Refused(401, ReturnCode.WRONG_SECRET, "appkey and masterSecret do not match")

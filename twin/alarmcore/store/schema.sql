@@ -9,7 +9,10 @@ CREATE TABLE core (
     schema_version int NOT NULL,
     center text NOT NULL,
     started double precision NOT NULL,       -- first start: the log's period begins
-    clock double precision NOT NULL,         -- the latest time the clock has told
+    clock double precision NOT NULL,        -- the latest time the clock has told
+    run_speed double precision,              -- a driven run: the speed of its clock, and the time
+    run_told double precision,               -- that it told at a real time
+    run_real double precision,
     seal bytea                               -- a word, sealed with secret.key
 );
 
@@ -118,6 +121,9 @@ CREATE TABLE device_state (
     offline boolean NOT NULL DEFAULT false,
     fault boolean NOT NULL DEFAULT false,
     low_battery boolean NOT NULL DEFAULT false,
+    offline_at double precision,             -- the device's or vendor's time of the last word
+    fault_at double precision,
+    low_battery_at double precision,
     parameters json,
     heard double precision
 ) WITH (fillfactor = 70);
