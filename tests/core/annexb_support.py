@@ -85,6 +85,7 @@ class CoreProcess:
                 str(self.workers),
             ],
             start_new_session=True,
+            stdout=(self.data / "core.out").open("ab"),
             stderr=(self.data / "core.log").open("ab"),
         )
         until = time.monotonic() + 30
