@@ -180,7 +180,7 @@ _CLAUSES = (
         "exits where people get out quickly, with no-parking signs",
         "出入口应设在便于人员迅速出动的位置，并设立非消防服务车辆禁止停车的标志",
     ),
-    _shall("5.1.5", "floor area at least 80 m2", "服务中心建筑面积应不小于80m²"),
+    _shall("5.1.5", "floor area at least 80 m²", "服务中心建筑面积应不小于80m²"),
     _shall(
         "5.1.6.required",
         "areas for duty, rest, meeting, archive, equipment and washing, with their names",

@@ -41,10 +41,11 @@ def clause_3_3(evidence: Evidence) -> list[Finding]:
 
 def _kinds(kinds: tuple[KindRate, ...]) -> Text:
     count = sum(kind.count for kind in kinds)
-    parts = "; ".join(f"{kind.kind} {percent(kind.rate)}" for kind in kinds)
+    rates = [f"{kind.kind} {percent(kind.rate)}" for kind in kinds]
     years = sum(kind.device_years for kind in kinds)
     return Text(
-        f"{count} in {years:.0f} device-years: {parts}", f"{years:.0f}设备年内{count}次：{parts}"
+        f"{count} in {years:.0f} device-years: {'; '.join(rates)}",
+        f"{years:.0f}设备年内{count}次：{'；'.join(rates)}",
     )
 
 

@@ -499,17 +499,18 @@ def clause_5_2_9(evidence: Evidence) -> list[Finding]:
     )
     least = rows.log.value[rows.at(Kind.SPARE_USED)]
     least = least[np.isfinite(least)]
+    repairs = "repair" if waiting == 1 else "repairs"
     stock = f"{least.min():.0f}" if len(least) else "-"
     return [
         judged(
             "5.2.9",
             waiting == 0,
             Text(
-                f"{waiting} repairs waited for a spare; {used} spares used; least stock {stock}",
+                f"{waiting} {repairs} waited for a spare; {used} spares used; least stock {stock}",
                 f"{waiting}次维修等待备件；使用备件{used}件；最低库存{stock}",
             ),
             item="spares",
-            margin=Text(f"{-waiting:+d} repairs", f"{-waiting:+d}次") if waiting else None,
+            margin=Text(f"{-waiting:+d} {repairs}", f"{-waiting:+d}次") if waiting else None,
             margin_value=float(-waiting),
             reason=Text("enough: no repair waits for a spare", "适当数量：无维修因缺备件等待"),
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from twin.assessment import Assessment, Finding, Verdict
 from twin.report.assumptions import Assumption
-from twin.report.table import reasons, summary
+from twin.report.table import outcome, reasons, summary
 from twin.report.texts import WORDS, Language, modality_word, say, verdict_word, word
 
 VERDICT_CLASS = {
@@ -71,6 +71,8 @@ def page(
     )
     environment.globals.update(
         lang=lang,
+        colon="：" if lang == "zh" else ": ",
+        outcome=lambda finding: outcome(finding, lang),
         t={key: word(key, lang) for key in WORDS},
         say=lambda text: say(text, lang),
         summary=lambda findings: summary(findings, lang),

@@ -92,18 +92,15 @@ def _in_lines(findings: Iterable[Finding], lang: Language, width: int) -> Iterab
     for finding in findings:
         clauses.setdefault(finding.clause, []).append(finding)
     for clause, members in clauses.items():
-        asks, gave = (
-            word("and_then", lang).join(dict.fromkeys(say(text, lang) for text in texts))
-            for texts in ([f.asks for f in members], [f.gave for f in members])
-        )
-        margins = [say(f.margin, lang) for f in members if f.margin is not None]
+        asks = word("and_then", lang).join(dict.fromkeys(say(f.asks, lang) for f in members))
+        gave = word("and_then", lang).join(dict.fromkeys(say(f.gave, lang) for f in members))
+        if len(members) == 1:
+            gave = outcome(members[0], lang)
         rest = width - _CLAUSE_WIDTH
         line = Line(f"{clause:<{_CLAUSE_WIDTH}}", style=STYLES[members[0].verdict], no_wrap=True)
         line.append_text(_cut(Line(asks, style="default"), rest * 5 // 11 - 2, pad=True))
         line.append("  ")
-        single = len(members) == len(margins) == 1
-        shown = word("beside", lang).format(gave, margins[0]) if single else gave
-        line.append_text(_cut(Line(shown, style="default"), rest - rest * 5 // 11, pad=False))
+        line.append_text(_cut(Line(gave, style="default"), rest - rest * 5 // 11, pad=False))
         yield line
 
 
@@ -114,6 +111,14 @@ def _cut(line: Line, width: int, *, pad: bool) -> Line:
     """A line of at most so many columns; Chinese characters take two."""
     line.truncate(width, overflow="ellipsis", pad=pad)
     return line
+
+
+def outcome(finding: Finding, lang: Language) -> str:
+    """What the period gave, with the margin."""
+    gave = say(finding.gave, lang)
+    if finding.margin is None:
+        return gave
+    return word("beside", lang).format(gave, say(finding.margin, lang))
 
 
 def _strictly(findings: Iterable[Finding], lang: Language) -> Iterable[Line]:

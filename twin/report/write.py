@@ -274,9 +274,9 @@ def _facts(assessment: Assessment, rows: Rows, lang: Language) -> list[tuple[str
     kpis = assessment.kpis
     days = kpis.period.seconds / 86400.0
     months = kpis.period.months
-    span = f"{days:g} d ({months[0]} – {months[-1]})"
-    if lang == "zh":
-        span = f"{days:g}天（{months[0]}至{months[-1]}）"
+    to = "至" if lang == "zh" else " – "
+    covered = to.join(dict.fromkeys((months[0], months[-1])))
+    span = f"{days:g}天（{covered}）" if lang == "zh" else f"{days:g} d ({covered})"
     facts = [(word("period", lang), span)]
     if kpis.devices.components:
         facts.append((word("points", lang), f"{kpis.devices.points:,}"))
