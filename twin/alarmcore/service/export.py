@@ -6,6 +6,7 @@ the beginning.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import asyncpg
@@ -42,13 +43,33 @@ _BY_TEXT = (Kind.TICKET_OPENED, Kind.EDGE_TIME, Kind.EDGE_DISTANCE, Kind.VENUE_T
 
 _COLUMNS = "time, seq, center, subject, kind, view, message, alarm, value, text"
 
+_LASTING_ROWS = """
+    SELECT $1::bigint, seq, center, subject, kind, view, message, alarm, value, text FROM (
+        SELECT DISTINCT ON (k.pair, l.subject, CASE WHEN k.by_text THEN l.text END)
+            k.pair, k.begins, l.*
+        FROM event_log l
+        JOIN unnest($2::text[], $3::int[], $4::bool[], $5::bool[])
+            AS k (kind, pair, begins, by_text) ON k.kind = l.kind
+        WHERE l.time < $1
+        ORDER BY k.pair, l.subject, CASE WHEN k.by_text THEN l.text END,
+            l.time DESC, l.seq DESC
+    ) AS last WHERE begins ORDER BY pair, seq
+    """
+"""What lasts when a period begins, with that as its time; the log is gone through once."""
+
+_FETCH = 20_000
+"""Rows that are in memory as rows at once."""
+
+_LONGEST_S = 3600.0
+"""A query of a log of 30 years may take so long."""
+
 
 async def read_period(db: asyncpg.Connection, zone: str, start_us: int, end_us: int) -> Log:
     """The log of a period.
 
     Parameters
     ----------
-    db : the database, best in a transaction that sees one state of it.
+    db : the database, in a transaction that sees one state of it.
     zone : IANA time zone of the center.
     start_us, end_us : microseconds since 1970-01-01 UTC; what lies before the core's first start
         is left out.
@@ -62,61 +83,76 @@ async def read_period(db: asyncpg.Connection, zone: str, start_us: int, end_us: 
     start_us = max(start_us, round(started * MICROSECONDS))
     if end_us <= start_us:
         raise ValueError("the period ends before the core's first start, or before it begins")
-    opening = (start_us, 0, center, center, Kind.PERIOD_START, View.PLATFORM, 0, 0,
-               (end_us - start_us) / MICROSECONDS, zone)  # fmt: skip
-    rows = [opening]
-    for begin, end in _LASTING:
-        rows += await _lasting(db, begin, end, start_us)
-    rows += await db.fetch(
-        f"SELECT {_COLUMNS} FROM event_log WHERE time >= $1 AND time < $2 ORDER BY time, seq",
-        start_us,
-        end_us,
-    )
-    rows.append((end_us, 0, center, center, Kind.PERIOD_END, View.PLATFORM, 0, 0, float("nan"), ""))
-    return _as_log(rows, {"source": f"alarm core of {center}"})
+    nan = float("nan")
+    columns = _Columns()
+    columns.add([(start_us, 0, center, center, Kind.PERIOD_START, View.PLATFORM, 0, 0,
+                  (end_us - start_us) / MICROSECONDS, zone)])  # fmt: skip
+    kinds = [
+        (kind, pair, kind is begin, begin in _BY_TEXT)
+        for pair, (begin, end) in enumerate(_LASTING)
+        for kind in (begin, end)
+        if kind is not None
+    ]
+    for query, *parameters in (
+        (_LASTING_ROWS, start_us, *zip(*kinds, strict=True)),
+        (
+            f"SELECT {_COLUMNS} FROM event_log WHERE time >= $1 AND time < $2 ORDER BY time, seq",
+            start_us,
+            end_us,
+        ),
+    ):
+        cursor = await db.cursor(query, *parameters, timeout=_LONGEST_S)
+        while rows := await cursor.fetch(_FETCH, timeout=_LONGEST_S):
+            columns.add(rows)
+    columns.add([(end_us, 0, center, center, Kind.PERIOD_END, View.PLATFORM, 0, 0, nan, "")])
+    return columns.log({"source": f"alarm core of {center}"})
 
 
-async def _lasting(
-    db: asyncpg.Connection, begin: Kind, end: Kind | None, start_us: int
-) -> list[Any]:
-    """What of a kind lasts when the period begins, with that as its time."""
-    key = "subject, text" if begin in _BY_TEXT else "subject"
-    kinds = [begin] if end is None else [begin, end]
-    rows: list[Any] = await db.fetch(
-        f"""
-        SELECT $1::bigint, seq, center, subject, kind, view, message, alarm, value, text FROM (
-            SELECT DISTINCT ON ({key}) * FROM event_log WHERE time < $1 AND kind = ANY($2::text[])
-            ORDER BY {key}, time DESC, seq DESC
-        ) AS last WHERE kind = $3 ORDER BY seq
-        """,
-        start_us,
-        kinds,
-        begin,
-    )
-    return rows
+class _Columns:
+    """Rows of the log, turned to columns as they come."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[NDArray[Any], ...]] = []
+        self._centers: dict[str, int] = {}
+        self._subjects: dict[str, int] = {}
+        self._texts: dict[str, int] = {}
+
+    def add(self, rows: Sequence[Any]) -> None:
+        """Takes rows, at least one."""
+        time, _, center, subject, kind, view, message, alarm, value, text = zip(*rows, strict=True)
+        self._parts.append(
+            (
+                np.array(time, np.int64),
+                _codes(self._centers, center),
+                _codes(self._subjects, subject),
+                np.array([KIND_CODE[one] for one in kind], np.uint8),
+                np.array([VIEW_CODE[one] for one in view], np.uint8),
+                np.array(message, np.int64),
+                np.array(alarm, np.int64),
+                np.array(value, np.float64),  # null is not a number
+                _codes(self._texts, text),
+            )
+        )
+
+    def log(self, meta: dict[str, str]) -> Log:
+        """The log of all rows."""
+        time, center, subject, kind, view, message, alarm, value, text = (
+            np.concatenate(parts) for parts in zip(*self._parts, strict=True)
+        )
+        return Log(
+            time=time,
+            seq=np.arange(len(time), dtype=np.int64),
+            center=Words(center, tuple(self._centers)),
+            subject=Words(subject, tuple(self._subjects)),
+            kind=kind,
+            view=view,
+            message=message,
+            alarm=alarm,
+            value=value,
+            text=Words(text, tuple(self._texts)),
+            meta=meta,
+        )
 
 
-def _as_log(rows: list[Any], meta: dict[str, str]) -> Log:
-    time, _, center, subject, kind, view, message, alarm, value, text = zip(*rows, strict=True)
-    order = np.arange(len(rows), dtype=np.int64)
-    return Log(
-        time=np.array(time, np.int64),
-        seq=order,
-        center=_words(center),
-        subject=_words(subject),
-        kind=np.array([KIND_CODE[Kind(one)] for one in kind], np.uint8),
-        view=np.array([VIEW_CODE[View(one)] for one in view], np.uint8),
-        message=np.array(message, np.int64),
-        alarm=np.array(alarm, np.int64),
-        value=np.array([np.nan if one is None else one for one in value], np.float64),
-        text=_words(text),
-        meta=meta,
-    )
-
-
-def _words(texts: tuple[str, ...]) -> Words:
-    codes: dict[str, int] = {}
-    coded: NDArray[np.int32] = np.array(
-        [codes.setdefault(one, len(codes)) for one in texts], np.int32
-    )
-    return Words(coded, tuple(codes))
+def _codes(known: dict[str, int], texts: Iterable[str]) -> NDArray[np.int32]:
+    return np.array([known.setdefault(one, len(known)) for one in texts], np.int32)

@@ -5,34 +5,20 @@ Figures are computed by the code that judges simulations, from the same log.
 
 from __future__ import annotations
 
-import asyncio
+import os
 from datetime import datetime
-from math import isfinite
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from twin.alarmcore.annexb.messages import Malformed, instant
-from twin.alarmcore.service.core import Core
 from twin.alarmcore.service.endpoint import Call, Endpoint, wrong
-from twin.alarmcore.service.export import read_period
+from twin.alarmcore.service.figures import Figures, NoFigures, Period
 from twin.alarmcore.service.parameters import time
 from twin.alarmcore.service.tokens import Role
 from twin.log import MICROSECONDS
 
 FIGURES = frozenset({Role.OPERATOR, Role.MANAGER, Role.AUDITOR, Role.UPSTREAM})
-
-
-class Figures(msgspec.Struct):
-    """Tables of figures by name: ``year`` (the whole period), ``monthly``, ``kinds``, ``tickets``.
-
-    A value is null where there is nothing to compute it from.
-    """
-
-    start: float
-    end: float
-    tables: dict[str, list[dict[str, Any]]]
 
 
 async def figures(call: Call) -> Figures:
@@ -44,42 +30,21 @@ async def figures(call: Call) -> Figures:
         month=1, day=1, hour=0, minute=0, second=0, microsecond=0
     )
     start = _time(call, "from", new_year.timestamp())
-    end = min(_time(call, "to", now), now)
-    return await _figures(core, start, end)
+    end = _time(call, "to", now)
 
+    def period() -> Period:
+        return Period(
+            core.url,
+            core.settings.time_zone,
+            round(start * MICROSECONDS),
+            round(min(end, now) * MICROSECONDS),
+            os.getpid(),
+        )
 
-async def _figures(core: Core, start: float, end: float) -> Figures:
-    async with (
-        core.pool.acquire() as db,
-        db.transaction(isolation="repeatable_read", readonly=True),
-    ):
-        try:
-            log = await read_period(
-                db, core.settings.time_zone, round(start * MICROSECONDS), round(end * MICROSECONDS)
-            )
-        except ValueError as error:
-            raise wrong(str(error)) from error
-
-    def compute() -> dict[str, list[dict[str, Any]]]:
-        from twin.kpi import compute, tables
-
-        return {
-            name: [
-                {key: _plain(value) for key, value in row.items() if key != "center"}
-                for row in rows
-            ]
-            for name, rows in tables(compute(log)).items()
-        }
-
-    tables_ = await asyncio.to_thread(compute)
-    return Figures(int(log.time[0]) / 1e6, int(log.time[-1]) / 1e6, tables_)
-
-
-def _plain(value: Any) -> Any:
-    """As JSON has it."""
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and not isfinite(value) else value
+    try:
+        return await core.figures.figures((call.query.get("from"), call.query.get("to")), period)
+    except NoFigures as error:
+        raise wrong(str(error)) from error
 
 
 def _time(call: Call, name: str, default: float) -> float:
