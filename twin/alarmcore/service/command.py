@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import getpass
+import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +97,10 @@ def _add_vendor(arguments: argparse.Namespace) -> int:
     period_s = arguments.pull_period * 3600
 
     async def add(db: Any) -> tuple[str, str]:
-        return await add_vendor(db, arguments.name, arguments.url, period_s)
+        async with db.transaction():
+            made = await add_vendor(db, arguments.name, arguments.url, period_s)
+            await _audit(db, arguments, url=arguments.url)
+        return made
 
     appkey, secret = _in_database(arguments, add)
     print(f"appkey       {appkey}\nmasterSecret {secret}")
@@ -105,10 +112,29 @@ def _add_user(arguments: argparse.Namespace) -> int:
 
     async def add(db: Any) -> str:
         role = Role(arguments.role)
-        return await add_account(db, arguments.name, role, tuple(arguments.venue))
+        async with db.transaction():
+            token = await add_account(db, arguments.name, role, tuple(arguments.venue))
+            await _audit(db, arguments, role=arguments.role, venues=arguments.venue)
+        return token
 
     print(f"token {_in_database(arguments, add)}")
     return 0
+
+
+async def _audit(db: Any, arguments: argparse.Namespace, **detail: Any) -> None:
+    """Who let somebody in from here."""
+    from twin.alarmcore.store.audit import write_audit
+
+    # The service's clock may be ahead of the database's.
+    now = await db.fetchval(
+        "SELECT greatest(clock, extract(epoch FROM clock_timestamp())::float8) FROM core"
+    )
+    try:
+        who = getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        who = str(os.getuid())
+    action = f"{arguments.action} {arguments.what}"
+    await write_audit(db, now, who, "command line", action, arguments.name, json.dumps(detail))
 
 
 def _export(arguments: argparse.Namespace) -> int:
@@ -158,14 +184,18 @@ def _restore(arguments: argparse.Namespace) -> int:
         raise CoreError(f"{data}: has a database already; restore into a new folder")
     if not arguments.backup.is_file():
         raise CoreError(f"{arguments.backup}: no such file; give one that `twin core backup` wrote")
-    with database_of(data, arguments.database) as url:
-        restore(url, arguments.backup)
+    try:
+        with database_of(data, arguments.database) as url:
+            restore(url, arguments.backup)
+    except CoreError:
+        if not arguments.database:  # made here a moment ago, and empty
+            shutil.rmtree(data / "postgres", ignore_errors=True)
+        raise
     return 0
 
 
 def _in_database(arguments: argparse.Namespace, work: Any) -> Any:
     """Runs something on the database of a data folder, whether its service runs or not."""
-    from twin.alarmcore.service.clock import ServiceClock
     from twin.alarmcore.service.config import load_settings
     from twin.alarmcore.service.serve import database_of
     from twin.alarmcore.store.database import connect, prepare
@@ -176,7 +206,7 @@ def _in_database(arguments: argparse.Namespace, work: Any) -> Any:
     async def run(url: str) -> Any:
         db = await connect(url)
         try:
-            await prepare(db, settings.center, ServiceClock().now())
+            await prepare(db, settings.center)
             return await work(db)
         finally:
             await db.close()
