@@ -179,6 +179,7 @@ class Search:
         if len(probes) == 1:
             return int(probes[0])
         scores = []
+        enough = max(self._aim() - solved.bound, 1e-6)  # more rise than this is worth no more
         for column in probes.tolist():
             value = solved.values[column]
             rises = self._model.probe(
@@ -187,7 +188,7 @@ class Search:
                 (float(np.ceil(value)), node.upper[column]),
                 _PROBE_STEPS,
             )
-            down, up = (max(rise - solved.bound, 1e-6) for rise in rises)
+            down, up = (min(max(rise - solved.bound, 1e-6), enough) for rise in rises)
             scores.append(down * up)
         return int(probes[int(np.argmax(scores))])
 
@@ -213,7 +214,11 @@ class Search:
             return bound
         return float(np.ceil(bound / self._grid - 1e-6) * self._grid)
 
+    def _aim(self) -> float:
+        """The cost that a solution has to be below."""
+        return min(self._cutoff, np.inf if self._best is None else self._best[1])
+
     def _hopeless(self, bound: float) -> bool:
         """Whether nothing better than what is known can cost at least this bound."""
-        aim = min(self._cutoff, np.inf if self._best is None else self._best[1])
+        aim = self._aim()
         return self._rounded(bound) >= (aim if aim == np.inf else aim - 1e-7 * abs(aim))

@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components, maximum_flow
 
 from twin.siting.branch import WHOLE, Found, Search, Solution
-from twin.siting.covering import fewest
+from twin.siting.covering import fewest, narrowest
 from twin.siting.solve import BoolArray, Deadline, FloatArray, IntArray, Model
 
 _LOOKS_FIRST, _LOOKS_LATER = 5, 20
@@ -180,7 +180,8 @@ class Units:
         self.lower[standing] = 1.0
         self.model = Model(cost, self.lower, self.upper)
         self.cost = cost
-        self._rows(np.unique(covers, axis=0), 1.0, units=False)
+        sets = np.unique(covers, axis=0)
+        self._rows(sets[narrowest(sets)], 1.0, units=False)
         self._rows(np.ones((1, count), bool), least, units=False)
         if extra:  # extra units only at a site: extra <= most * site
             rows = np.hstack([np.diag(self.most - 1.0), -np.eye(count)])

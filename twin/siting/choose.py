@@ -347,6 +347,7 @@ def pareto_front(
     covers, times, weights, forced = _checked(covers, seconds, weight, standing)
     _check_count(most, forced, covers.shape[1])
     reached = np.isfinite(times).any(axis=1)
+    cost = _weighted(times[reached], weights[reached])
     heavy = float(weights[reached].sum()) or 1.0
     points = []
     for k in range(max(1, len(forced)), most + 1):
@@ -357,8 +358,7 @@ def pareto_front(
         ):
             if len(choice.sites):
                 covered = float(weights[covers[:, choice.sites].any(axis=1)].sum())
-                nearest = times[np.ix_(reached, choice.sites)].min(axis=1, initial=np.inf)
-                mean = float(nearest @ weights[reached]) / heavy
+                mean = total_cost(cost, choice.sites) / heavy
                 points.append(FrontPoint(k, covered, mean, choice))
     return [one for one in points if not any(_dominates(other, one) for other in points)]
 

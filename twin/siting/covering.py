@@ -200,14 +200,14 @@ def dominant(covers: BoolArray) -> tuple[BoolArray, IntArray]:
     rows = np.unique(covers, axis=0)
     while True:
         before = rows.shape
-        rows = rows[_least(rows)]
+        rows = rows[narrowest(rows)]
         keep = widest(rows)
         rows, columns = np.unique(rows[:, keep], axis=0), columns[keep]
         if rows.shape == before:
             return rows, columns
 
 
-def _least(rows: BoolArray) -> IntArray:
+def narrowest(rows: BoolArray) -> IntArray:
     """Rows (all different) that contain no other row, smallest first."""
     order = np.argsort(rows.sum(axis=1), kind="stable")
     kept: list[IntArray] = []

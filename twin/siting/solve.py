@@ -185,6 +185,7 @@ class Model:
         return Solved(values, bound, "optimal" if proven else "time limit")
 
     def _run(self, limit_s: float) -> object:
-        self._highs.setOptionValue("time_limit", limit_s)
+        # HiGHS counts from the model's first run
+        self._highs.setOptionValue("time_limit", self._highs.getRunTime() + limit_s)
         self._highs.run()
         return self._highs.getModelStatus()
