@@ -176,7 +176,8 @@ def _parser() -> argparse.ArgumentParser:
         help="size a center: people, vans, spares, heartbeat",
         description="Looks for the smallest staffing, vans, spares and heartbeat that meet the "
         "targets, by simulated years, and for the points at which two people on each shift stop "
-        "being enough; the table [size] of the scenario says what is tried and asked.",
+        "being enough; the table [size] of the scenario says what is tried and asked. A scenario "
+        "with a [rollout] is sited and sized year by year.",
     )
     size.set_defaults(command=_size)
     size.add_argument("scenario", help="a scenario file, or the name of a shipped one (township)")
@@ -332,6 +333,21 @@ def _size(arguments: argparse.Namespace) -> int:
     scenario = load_scenario(arguments.scenario, settings)
     folder = arguments.out or Path("runs") / f"{_file_name(scenario.name)}-size"
     check_folder(folder, Path(arguments.scenario))
+
+    if scenario.rollout is not None:
+        from twin.experiment.rollout import roll_out
+        from twin.report.rollout_table import print_rollout
+        from twin.report.rollout_write import write_rollout
+
+        with _progress(scenario.name) as report:
+            years = roll_out(
+                scenario, arguments.workers, lambda what, share: report(what, 0.98 * share)
+            )
+            report("drawing", 0.98)
+            write_rollout(folder, years, arguments.lang)
+        with _until_the_reader_leaves():
+            print_rollout(_console(), years, arguments.lang, folder)
+        return WORKED
 
     from twin.experiment.study import study
     from twin.report.size_table import print_study

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import time
+from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from twin.center.sizing import SizeSettings
 from twin.experiment.study import Study
 from twin.report.assumptions import Assumption, assumptions
 from twin.report.figures import Pen, chinese_font
@@ -32,6 +35,13 @@ from twin.report.size_texts import WORDS, tell
 from twin.report.texts import WORDS as REPORT_WORDS
 from twin.report.texts import Language, word
 from twin.report.write import DPI, versions
+from twin.scenario import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jinja2 import Template
+    from matplotlib.figure import Figure
 
 
 def write_study(folder: Path, study: Study, lang: Language = "en") -> None:
@@ -56,7 +66,11 @@ def write_study(folder: Path, study: Study, lang: Language = "en") -> None:
         if smallest is not None:
             (part / "smallest.toml").write_text(smallest.toml(), encoding="utf-8")
         write_tables(part, study)
-        pictures = draw(part, study, lang)
+        figures = [
+            (name, tell(f"fig_{name}", lang), partial(function, study))
+            for name, function in FIGURES
+        ]
+        pictures = draw(part, figures, lang)
         (part / "report.html").write_text(_page(study, pictures, lang), encoding="utf-8")
         seconds = {**study.seconds, "report": time.perf_counter() - since}
         manifest = {
@@ -72,8 +86,17 @@ def write_study(folder: Path, study: Study, lang: Language = "en") -> None:
         (part / MANIFEST).write_text(text, encoding="utf-8")
 
 
-def draw(folder: Path, study: Study, lang: Language) -> list[Picture]:
-    """Draws the figures into ``figures/``."""
+def draw(
+    folder: Path, figures: Sequence[tuple[str, str, Callable[[Pen], Figure | None]]], lang: Language
+) -> list[Picture]:
+    """Draws figures into ``figures/``.
+
+    Parameters
+    ----------
+    folder : that gets the folder.
+    figures : name, caption and function of each; None is left out.
+    lang : language of the labels.
+    """
     import matplotlib as mpl
 
     # a Chinese font without a regular weight is no news to a user
@@ -82,31 +105,21 @@ def draw(folder: Path, study: Study, lang: Language) -> list[Picture]:
     (folder / "figures").mkdir()
     pictures = []
     with mpl.rc_context(pen.rc()):
-        for name, function in FIGURES:
-            figure = function(study, pen)
+        for name, caption, function in figures:
+            figure = function(pen)
             if figure is None:
                 continue
             png = BytesIO()
             figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
             (folder / "figures" / f"{name}.png").write_bytes(png.getvalue())
-            pictures.append(Picture(name, tell(f"fig_{name}", lang), png.getvalue()))
+            pictures.append(Picture(name, caption, png.getvalue()))
     return pictures
 
 
 def _page(study: Study, pictures: list[Picture], lang: Language) -> str:
     """The page; it holds everything and opens without a network."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("twin.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    missing = lang == "zh" and chinese_font() is None
     plain = {key: text for key, text in WORDS.items() if "{" not in text.en}
-    return environment.get_template("size.html.j2").render(
+    return template("size.html.j2").render(
         lang=lang,
         t={key: tell(key, lang) for key in plain},
         r={key: word(key, lang) for key in REPORT_WORDS},
@@ -125,13 +138,31 @@ def _page(study: Study, pictures: list[Picture], lang: Language) -> str:
         columns=[f"col_{name}" for name in COLUMNS],
         pictures={picture.name: picture for picture in pictures},
         css={"met": "met", "not met": "unmet", "undecided": "remark", None: "open"},
-        assumed=_assumed(study),
-        notes=[*notes(study, lang), *([word("font_missing", lang)] if missing else [])],
+        assumed=assumed(study.scenario, study.sizing.settings),
+        notes=[*notes(study, lang), *font_note(lang)],
     )
 
 
-def _assumed(study: Study) -> list[Assumption]:
-    """The assumptions of the scenario, those of sizing first."""
-    settings = study.sizing.settings
-    own = study.scenario.changed(size=settings.model_dump(mode="json", exclude_none=True))
+def template(name: str) -> Template:
+    """A page's template."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("twin.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
+
+
+def font_note(lang: Language) -> list[str]:
+    """What a reader of Chinese has to know where no Chinese font is installed."""
+    return [word("font_missing", lang)] if lang == "zh" and chinese_font() is None else []
+
+
+def assumed(scenario: Scenario, settings: SizeSettings) -> list[Assumption]:
+    """The assumptions of a scenario, those of sizing first."""
+    own = scenario.changed(size=settings.model_dump(mode="json", exclude_none=True))
     return sorted(assumptions(own), key=lambda one: not one.key.startswith("size."))
