@@ -36,6 +36,10 @@ from twin.vendor.registry import VendorData
 from twin.vendor.service import VendorPlatform, serving
 
 SETTINGS = """
+[channels]
+voice = "file:outbox.jsonl"
+sms = "file:outbox.jsonl"
+command = "file:outbox.jsonl"
 [pull]
 trust = "{trust}"
 timeout = "3 s"

@@ -29,6 +29,14 @@ _AT_ONCE = 1000
 """Entries of a push of the registry (the interface's limit)."""
 
 
+_SETTINGS = """\
+[channels]
+voice = "file:outbox.jsonl"
+sms = "file:outbox.jsonl"
+app = "file:outbox.jsonl"
+"""
+
+
 class SiegeError(RuntimeError):
     """The core under siege does not do what the siege needs of it."""
 
@@ -147,7 +155,11 @@ class ServedCore:
     # -- its processes --------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start it; see :meth:`ready`."""
+        """Start it; see :meth:`ready`. Without a ``core.toml`` a file gets what it sends."""
+        settings = self.data / "core.toml"
+        if not settings.exists():
+            self.data.mkdir(parents=True, exist_ok=True)
+            settings.write_text(_SETTINGS)
         command = [
             sys.executable, "-m", "twin.cli", "core", "serve", "--data", str(self.data),
             "--port", str(self.port), "--workers", str(self.workers), "--speed", repr(self.speed),

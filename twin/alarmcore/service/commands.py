@@ -44,8 +44,13 @@ async def command(call: Call) -> Commanded:
     """Asks for a command, or gives it."""
     core, wanted, by = call.core, call.body, call.principal.name
     minute = int(core.clock.now() // CONFIRM_S)
-    good = [f"{by}\n{wanted.device}\n{wanted.command}\n{m}" for m in (minute, minute - 1)]
     async with call.transaction() as (db, batch):
+        # The last command is part of what is confirmed: each confirmation is good for one.
+        last = await db.fetchval(
+            "SELECT max(id) FROM outbox WHERE kind = 'command' AND person = $1", wanted.device
+        )
+        what = f"{by}\n{wanted.device}\n{wanted.command}\n{last}"
+        good = [f"{what}\n{m}" for m in (minute, minute - 1)]
         venue = await db.fetchrow(
             "SELECT venue FROM device WHERE id = $1 AND removed IS NULL", wanted.device
         )
@@ -83,8 +88,9 @@ async def receipt(call: Call) -> None:
     number = int(told.key.rpartition("-")[2])
     async with call.transaction() as (db, batch):
         row = await db.fetchrow(
-            "UPDATE outbox SET state = $2, received = $3 WHERE id = $1 AND state IN "
-            "('waiting', 'sent') RETURNING id, kind, channel, alarm, venue, person, tries",
+            "UPDATE outbox SET state = $2, received = $3 WHERE id = $1 "
+            "AND (state IN ('waiting', 'sent') OR state = 'failed' AND $2 = 'received') "
+            "RETURNING id, kind, channel, alarm, venue, person, tries",
             number,
             "received" if told.received else "failed",
             batch.now if told.received else None,

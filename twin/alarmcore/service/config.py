@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from twin.alarmcore.errors import CoreError
 from twin.alarmcore.settings import AlarmCoreSettings
@@ -15,7 +17,9 @@ from twin.quantity import Seconds, Settings, param
 class Helper(Settings):
     """Somebody who gets confirmed alarms (4.9): a grid worker, a micro fire station, a brigade."""
 
-    role: str = param("grid_worker", "grid_worker, micro_fire_station or brigade", "4.9")
+    role: Literal["grid_worker", "micro_fire_station", "brigade"] = param(
+        "grid_worker", "grid_worker, micro_fire_station or brigade", "4.9"
+    )
     channel: str = param("app", "channel over which they are reached", "assumption")
     address: str = param("", "telephone number, user or URL", "input")
 
@@ -53,9 +57,18 @@ class Upstream(Settings):
     """A central platform (4.3). It is told as a vendor platform tells, by API 22 of Annex B."""
 
     name: str = param("upstream", "its name in the outbox", "input")
-    url: str = param("", "its base, as https://host:port", "input")
-    token: str = param("", "API_TOKEN that it gave us", "input")
-    trust: str = param("", "file of its certificate, where it is self-signed", "input")
+    url: str = Field(description="its base, as https://host:port")
+    token: str = Field(description="API_TOKEN that it gave us")
+    trust: str = param(
+        "", "file of its certificate, in the data folder, where it is self-signed", "input"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_https(cls, url: str) -> str:
+        if not url.startswith("https://"):
+            raise ValueError(f"{url!r}; https://host:port is expected (B.2.1)")
+        return url
 
 
 class CoreSettings(Settings):
@@ -67,8 +80,8 @@ class CoreSettings(Settings):
     channels: dict[str, str] = Field(
         default_factory=dict,
         description="delivery by channel (voice, sms, app, wechat, announcement, brigade, command, "
-        "forward): a webhook's https URL, or file:NAME in the data folder; default "
-        "file:outbox.jsonl (development)",
+        "forward): a webhook's https URL, or file:NAME in the data folder (development: what is in "
+        "the file counts as received); of a channel that is not named nobody is reached",
     )
     helpers: dict[str, Helper] = Field(
         default_factory=dict, description="who gets confirmed alarms, by name (4.9)"
@@ -88,10 +101,32 @@ class CoreSettings(Settings):
     pull: PullSettings = Field(default_factory=PullSettings)
     notify_tries: int = param(8, "times a delivery is tried", "assumption", least=1, most=100)
     notify_retry: Seconds = param("5 s", "until the first retry; doubles", "assumption")
+    receipt_wait: Seconds = param(
+        "10 min", "until a notification that was sent without a receipt has failed", "assumption"
+    )
 
-    def channel(self, name: str) -> str:
-        """Where a channel's messages go."""
-        return self.channels.get(name, "file:outbox.jsonl")
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{zone!r}; an IANA name such as Asia/Shanghai is expected") from None
+        return zone
+
+    @field_validator("channels")
+    @classmethod
+    def _lead_somewhere(cls, channels: dict[str, str]) -> dict[str, str]:
+        for name, where in channels.items():
+            scheme, _, rest = where.partition(":")
+            url = scheme in ("http", "https") and len(rest) > 2 and rest.startswith("//")
+            file = scheme == "file" and rest and "/" not in rest
+            if not (url or file):
+                raise ValueError(
+                    f"{name} is {where!r}; an https URL, or file:NAME for a file in the data "
+                    "folder, is expected"
+                )
+        return channels
 
 
 def load_settings(path: Path) -> CoreSettings:

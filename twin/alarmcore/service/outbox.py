@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -26,7 +27,7 @@ from twin.alarmcore.service.config import Upstream
 from twin.alarmcore.service.core import Core
 from twin.alarmcore.service.engine import advance
 from twin.alarmcore.service.puller import trust
-from twin.alarmcore.store.database import DATABASE_AWAY
+from twin.alarmcore.store.database import COLLISION, DATABASE_AWAY
 
 log = logging.getLogger("twin.core")
 
@@ -45,8 +46,17 @@ IDLE_S = 0.1
 CHANNELS_S = 5.0
 """How often channels are looked for that nobody has told of, s."""
 
+COMMAND = "command"
+"""Kind and channel of what a device is told to do."""
+
+COMMAND_S = 60.0
+"""A command that has not been handed over by then is not given any more (assumption)."""
+
 FORWARD = "forward"
 """Kind and channel of what goes to the central platform (4.3)."""
+
+UNSENT = "unsent.jsonl"
+"""Where messages of a channel go that core.toml does not name; nobody has them then."""
 
 _CHANNELS = ("voice", "sms", "app", "wechat", "announcement", "command", FORWARD)
 LONGEST_RETRY_S = 300.0
@@ -59,9 +69,14 @@ _LEASE = """
         CROSS JOIN LATERAL (
             SELECT id FROM outbox
             WHERE state = 'waiting' AND channel = lane.channel AND due <= $1
+                -- The central platform hears of an alarm's stages in their order.
+                AND NOT (kind = 'forward' AND EXISTS (
+                    SELECT 1 FROM outbox AS earlier WHERE earlier.alarm = outbox.alarm
+                    AND earlier.kind = 'forward' AND earlier.id < outbox.id
+                    AND earlier.state = 'waiting'))
             ORDER BY due, id LIMIT lane.room FOR UPDATE SKIP LOCKED
         ) AS due
-    ) RETURNING id, kind, channel, alarm, venue, person, body, tries, created
+    ) RETURNING id, kind, channel, alarm, venue, person, body, tries, created, due
     """
 
 
@@ -79,6 +94,7 @@ class Delivery(NamedTuple):
     body : what is said.
     tries : earlier tries.
     created : when it was decided, s.
+    lease : until when it is this worker's alone, s; tells this lease from a later one.
     """
 
     id: int
@@ -90,6 +106,7 @@ class Delivery(NamedTuple):
     body: Mapping[str, Any]
     tries: int
     created: float = 0.0
+    lease: float = 0.0
 
     def told(self, core: Core) -> dict[str, Any]:
         """What an adapter is told; ``key`` is the same in every try.
@@ -125,15 +142,17 @@ class Adapter(Protocol):
 
 
 class FileAdapter:
-    """Appends messages to a file, one JSON object a line: for development. It gives receipts.
+    """Appends messages to a file, one JSON object a line: for development.
 
     Parameters
     ----------
     path : the file.
+    receipts : whether what is in the file has reached somebody.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, receipts: bool = True) -> None:
         self._path = path
+        self._receipts = receipts
 
     async def deliver(self, message: Mapping[str, Any]) -> bool:
         """Appends a line."""
@@ -143,7 +162,7 @@ class FileAdapter:
             os.write(handle, line.encode())
         finally:
             os.close(handle)
-        return True
+        return self._receipts
 
 
 class WebhookAdapter:
@@ -205,8 +224,9 @@ class UpstreamAdapter:
             self._url,
             json={
                 "messageId": message["key"][-64:],
-                "deviceId": (message["venue"] or "?")[-64:],
-                "type": "fire",
+                "deviceId": _short(message["venue"] or "?"),
+                # A confirmation is no further alarm.
+                "type": "operation" if message["stage"] == "confirmed" else "fire",
                 "time": at,
                 "phase": "end" if message["stage"] == "closed" else "begin",
                 "category": message["category"],
@@ -219,6 +239,13 @@ class UpstreamAdapter:
         if told.get("code") != ReturnCode.OK:
             raise RuntimeError(f"{told.get('code')}: {told.get('message')}")
         return True
+
+
+def _short(name: str) -> str:
+    """A name that fits an id of Annex B, and is no other's."""
+    if len(name) <= 64:
+        return name
+    return f"{name[:47]}#{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
 
 
 class Outbox:
@@ -256,8 +283,10 @@ class Outbox:
     def _adapter(self, channel: str) -> Adapter:
         adapter = self._adapters.get(channel)
         if adapter is None:
-            where = self.core.settings.channel(channel)
-            if where.startswith("file:"):
+            where = self.core.settings.channels.get(channel)
+            if where is None:
+                adapter = FileAdapter(self._folder / UNSENT, receipts=False)
+            elif where.startswith("file:"):
                 adapter = FileAdapter(self._folder / where.removeprefix("file:"))
             else:
                 adapter = WebhookAdapter(where)
@@ -296,6 +325,7 @@ class Outbox:
             if time.monotonic() - self._looked >= CHANNELS_S:
                 # Those of another host's settings, or of settings that were changed.
                 self._looked = time.monotonic()
+                await self._expire()
                 for (channel,) in await db.fetch(
                     "SELECT DISTINCT channel FROM outbox WHERE state = 'waiting'"
                 ):
@@ -307,10 +337,10 @@ class Outbox:
                 list(lanes),
                 [MOST_UNDER_WAY - number for number in lanes.values()],
             )
-        for i, kind, channel, alarm, venue, person, body, tries, created in sorted(rows):
+        for i, kind, channel, alarm, venue, person, body, tries, made, lease in sorted(rows):
             told = json.loads(body)
             lanes[channel] += 1
-            delivery = Delivery(i, kind, channel, alarm, venue, person, told, tries, created)
+            delivery = Delivery(i, kind, channel, alarm, venue, person, told, tries, made, lease)
             task = asyncio.create_task(self._deliver(delivery))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -320,6 +350,8 @@ class Outbox:
         """Hands a message over: whether a receipt came with it, or what went wrong."""
         result: bool | str
         try:
+            if delivery.kind == COMMAND and self.core.clock.now() - delivery.created > COMMAND_S:
+                raise TimeoutError("too late; a command is given anew")
             async with asyncio.timeout(TIMEOUT_S):
                 adapter = self._adapter(delivery.channel)
                 result = await adapter.deliver(delivery.told(self.core))
@@ -335,11 +367,47 @@ class Outbox:
         if done:
             try:
                 await self._record(done)
-            except DATABASE_AWAY:
+            except (*DATABASE_AWAY, *COLLISION):
                 self._done += done
                 raise
+            except Exception:
+                log.exception("what became of deliveries is recorded one by one")
+                for one in done:
+                    await self._record_alone(one)
 
-    async def _record(self, results: list[tuple[Delivery, bool | str]]) -> None:
+    async def _record_alone(self, one: tuple[Delivery, bool | str]) -> None:
+        """What became of a delivery, without its step of the lifecycle where that refuses it."""
+        try:
+            await self._record([one])
+        except (*DATABASE_AWAY, *COLLISION):
+            self._done.append(one)
+            raise
+        except Exception:
+            log.exception("message %d: the lifecycle does not take what became of it", one[0].id)
+            await self._record([one], told=False)
+
+    async def _expire(self) -> None:
+        """Notifications that were sent and have had no receipt in time have failed (9.3)."""
+        async with self.core.transaction() as (db, batch):
+            rows = await db.fetch(
+                "UPDATE outbox SET state = 'failed', error = 'no receipt' WHERE id IN ("
+                "SELECT id FROM outbox WHERE state = 'sent' AND kind = 'notify' AND sent < $1 "
+                "ORDER BY sent LIMIT 1000 FOR UPDATE SKIP LOCKED) "
+                "RETURNING id, kind, channel, alarm, venue, person, tries",
+                batch.now - self.core.settings.receipt_wait,
+            )
+            await self._give_up(
+                db,
+                batch,
+                [
+                    Delivery(i, kind, channel, alarm, venue, person, {}, tries)
+                    for i, kind, channel, alarm, venue, person, tries in rows
+                ],
+            )
+
+    async def _record(
+        self, results: list[tuple[Delivery, bool | str]], *, told: bool = True
+    ) -> None:
         settings, speed = self.core.settings, self.core.clock.speed
         async with self.core.transaction() as (db, batch):
             rows: list[tuple[Any, ...]] = []
@@ -348,26 +416,41 @@ class Outbox:
                 tries = delivery.tries + 1
                 if isinstance(result, str):
                     # What the central platform has to know waits for as long as it is away.
-                    last = tries >= settings.notify_tries and delivery.kind != FORWARD
+                    # Those who help are told for as long as the alarm is open.
+                    lasting = delivery.kind == FORWARD or (
+                        delivery.kind == "confirmed" and await _is_open(db, delivery.alarm)
+                    )
+                    late = batch.now - delivery.created > COMMAND_S
+                    last = tries >= settings.notify_tries and not lasting
+                    last |= delivery.kind == COMMAND and late
                     doubled = settings.notify_retry * 2.0 ** min(delivery.tries, 30)
                     wait = min(doubled, LONGEST_RETRY_S) * speed
                     state = "failed" if last else "waiting"
-                    rows.append((delivery.id, state, batch.now + wait, tries, None, None, result))
+                    due = batch.now + wait
+                    rows.append(
+                        (delivery.id, state, due, tries, None, None, result, delivery.lease)
+                    )
                     if last:
                         given_up.append(delivery)
                 else:
                     state = "received" if result else "sent"
                     received = batch.now if result else None
-                    rows.append((delivery.id, state, batch.now, tries, batch.now, received, None))
+                    now = batch.now
+                    rows.append(
+                        (delivery.id, state, now, tries, now, received, None, delivery.lease)
+                    )
                     if result:
                         receipts.append(delivery)
             await db.executemany(
                 "UPDATE outbox SET state = $2, due = $3, tries = $4, sent = coalesce(sent, $5), "
-                "received = $6, error = $7 WHERE id = $1 AND state IN ('waiting', 'sent')",
+                "received = $6, error = $7 WHERE id = $1 AND state IN ('waiting', 'sent') "
+                # A failure is that of its own lease; what has arrived has arrived.
+                "AND ($7::text IS NULL OR due = $8)",
                 rows,
             )
-            await take_receipts(self.core, db, batch, receipts)
-            await self._give_up(db, batch, given_up)
+            if told:
+                await take_receipts(self.core, db, batch, receipts)
+                await self._give_up(db, batch, given_up)
         self.core.metrics.delivered += len(results)
 
     async def _give_up(self, db: asyncpg.Connection, batch: Any, given_up: list[Delivery]) -> None:
@@ -387,6 +470,10 @@ class Outbox:
                 events.append((delivery.venue, event))
         if events:
             await advance(db, batch, dict.fromkeys(events), self.core.rules)
+
+
+async def _is_open(db: asyncpg.Connection, alarm: int | None) -> bool:
+    return bool(await db.fetchval("SELECT closed IS NULL FROM alarm WHERE id = $1", alarm))
 
 
 async def take_receipts(

@@ -8,7 +8,7 @@ import logging
 from twin.alarmcore.lifecycle import DeadlineDue
 from twin.alarmcore.service.core import Core
 from twin.alarmcore.service.engine import advance
-from twin.alarmcore.store.database import DATABASE_AWAY
+from twin.alarmcore.store.database import COLLISION, DATABASE_AWAY
 from twin.terms import Kind
 
 log = logging.getLogger("twin.core")
@@ -26,17 +26,33 @@ async def run(core: Core) -> None:
             while await report_due(core) == MOST_AT_ONCE:
                 pass
             await miss_tickets(core)
-        except DATABASE_AWAY as error:
+        except (*DATABASE_AWAY, *COLLISION) as error:
             core.lost_database(error)
             await asyncio.sleep(1.0)
         except Exception:
-            log.exception("deadlines could not be reported")
-            await asyncio.sleep(1.0)
+            log.exception("deadlines are reported venue by venue")
+            await _report_singly(core)
         await asyncio.sleep(LOOK_S / core.clock.speed)
 
 
-async def report_due(core: Core) -> int:
-    """Reports deadlines that have come; returns how many.
+async def _report_singly(core: Core) -> None:
+    """Reports deadlines so that a venue whose state refuses them holds up no other."""
+    async with core.pool.acquire() as db:
+        rows = await db.fetch(
+            "SELECT DISTINCT venue FROM deadline WHERE at <= $1 ORDER BY venue", core.clock.now()
+        )
+    for (venue,) in rows:
+        try:
+            await report_due(core, venue)
+        except (*DATABASE_AWAY, *COLLISION):
+            raise
+        except Exception:
+            log.exception("a deadline of %s cannot be reported", venue)
+    await asyncio.sleep(1.0)
+
+
+async def report_due(core: Core, only: str | None = None) -> int:
+    """Reports deadlines that have come, of all venues or only one; returns how many.
 
     The venue's state is locked before the deadline's row, as everywhere; one that another worker
     is busy with is left to it.
@@ -45,11 +61,13 @@ async def report_due(core: Core) -> int:
         venues = await db.fetch(
             """
             SELECT venue FROM venue_state WHERE venue IN (
-                SELECT venue FROM deadline WHERE at <= $1 ORDER BY at LIMIT $2
+                SELECT venue FROM deadline
+                WHERE at <= $1 AND ($3::text IS NULL OR venue = $3) ORDER BY at LIMIT $2
             ) ORDER BY venue FOR UPDATE SKIP LOCKED
             """,
             batch.now,
             MOST_AT_ONCE,
+            only,
         )
         if not venues:
             return 0

@@ -229,6 +229,8 @@ CREATE TABLE outbox (
 ) WITH (fillfactor = 80);
 CREATE INDEX outbox_due ON outbox (channel, due, id) WHERE state = 'waiting';
 CREATE INDEX ON outbox (alarm);
+CREATE INDEX outbox_sent ON outbox (sent) WHERE state = 'sent';
+CREATE INDEX outbox_commands ON outbox (person, id) WHERE kind = 'command';
 
 CREATE TABLE complaint (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
