@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import json
 import os
 import signal
@@ -192,3 +193,44 @@ def _alive(pid: int) -> bool:
     except OSError:
         return False
     return state != "Z"
+
+
+def test_a_rollout_builds_on_what_stands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two years of a small district: last year's centers stay where they are and lose nobody."""
+    file = tmp_path / "small.toml"
+    file.write_text(
+        'extends = "rollout"\nduration = "15 d"\n[roads]\ntownships = 1\n[venues]\npoints = 3000\n'
+        "[siting]\ncapacity = 900\ncount = 60\n[size]\nfirst = 2\nreplications = 2\npeople = 2\n"
+        'spares = ["20 %"]\npoints_per_maintainer = 600\n'
+        "[rollout.stages.2019]\nsmoke_alarms = 300\n"
+        "[rollout.stages.2020]\nsmoke_alarms = 1000\n"
+        "[rollout.stages.2021]\nsmoke_alarms = 0\n",
+        encoding="utf-8",
+    )
+    out = tmp_path / "out"
+    assert main(["size", str(file), "--workers", "1", "--out", str(out)]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 100
+    years = _rows(out / "years.csv")
+    centers = _rows(out / "centers.csv")
+    assert [row["year"] for row in years] == ["2019", "2020", "2021"]
+    assert int(years[0]["smoke_alarms"]) >= 300
+    assert int(years[1]["smoke_alarms"]) >= 1000
+    assert int(years[2]["points"]) == 3000
+    for year in years:
+        mine = [row for row in centers if row["year"] == year["year"]]
+        assert len(mine) == int(year["centers"])
+        assert sum(int(row["points"]) for row in mine) == int(year["points"])
+        assert all(int(row["points"]) <= 900 for row in mine)
+    parts = ("people", "maintenance", "vans", "spares", "people_per_shift")
+    for earlier, later in itertools.pairwise([row["year"] for row in years]):
+        before = {row["center"]: row for row in centers if row["year"] == earlier}
+        after = {row["center"]: row for row in centers if row["year"] == later}
+        assert set(before) <= set(after)
+        for name, row in before.items():
+            assert (row["lon"], row["lat"]) == (after[name]["lon"], after[name]["lat"])
+            assert all(int(row[part]) <= int(after[name][part]) for part in parts)
+    assert {p.name for p in (out / "figures").iterdir()} == {"years.png", "map.png"}
+    assert "https://" not in (out / "report.html").read_text()
