@@ -294,15 +294,15 @@ def full_model(
         LinearConstraint(csr_array(hstack([none, none, serving])), 1, 1),
         LinearConstraint(csr_array(hstack([pair_site, zero, -eye_array(pairs)])), 0, inf),
         LinearConstraint(
-            csr_array(hstack([99 * eye_array(n), -eye_array(n), csr_array((n, pairs))])), 0, inf
+            csr_array(hstack([99.0 * eye_array(n), -eye_array(n), csr_array((n, pairs))])), 0, inf
         ),
     ]
     if k is not None:
         count = np.concatenate([np.ones(n), np.zeros(n + pairs)])
         limits.append(LinearConstraint(count[None], k, k))
     if points is not None:
-        load = csr_array((points[place], (at, order)), shape=(n, pairs))
-        units = capacity * eye_array(n)
+        load = csr_array((points[place].astype(float), (at, order)), shape=(n, pairs))
+        units = float(capacity) * eye_array(n, dtype=float)
         limits.append(LinearConstraint(csr_array(hstack([units, units, -load])), 0, inf))
     most = np.concatenate([np.ones(n), np.full(n, 0.0 if extra is None else 99.0), ones])
     found = milp(
