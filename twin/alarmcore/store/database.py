@@ -90,7 +90,13 @@ class Cluster:
         # Processes that were killed have left their numbers behind.
         (self.folder / ".handle_pids.json").unlink(missing_ok=True)
         server = PostgresServer(self.folder, cleanup_mode=None)
-        server.ensure_pgdata_inited()
+        try:
+            server.ensure_pgdata_inited()
+        except subprocess.SubprocessError as error:
+            raise CoreError(
+                f"{self.folder}: PostgreSQL cannot be set up here; the reason is above. Its own "
+                "user, pgserver where the service runs as root, has to get to the folder"
+            ) from error
         self._server = server
         changed = self._configure(connections)
         if not self.ensure():
