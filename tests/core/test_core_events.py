@@ -161,7 +161,7 @@ def test_what_cannot_be_read_is_refused_and_kept(served: Served, body: bytes, wh
     ("at", "what"),
     [
         ("1970-01-01T00:00:00Z", "30 days"),
-        ((datetime.now(UTC) + timedelta(days=1)).isoformat(), "future"),
+        ("tomorrow", "future"),
         ("2024-01-01T00:00:00", "offset"),
         ("yesterday, about noon", "ISO 8601"),
     ],
@@ -169,6 +169,8 @@ def test_what_cannot_be_read_is_refused_and_kept(served: Served, body: bytes, wh
 def test_an_impossible_time_is_refused_and_yet_raises_the_alarm(
     served: Served, at: str, what: str
 ) -> None:
+    if at == "tomorrow":
+        at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     answer = served.push(event("d3", "fire", time=at))
     assert answer.status_code == 400
     assert what in answer.json()["message"]
