@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import pytest
 import simpy
@@ -55,3 +56,12 @@ def env() -> simpy.Environment:
 def log() -> LogWriter:
     """A center's log that begins at 1970-01-01 UTC, so that its times are the run's."""
     return LogWriter("center", 0)
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A running alarm core and everybody's tokens, for the tests in ``core`` that only call it."""
+    from served_support import serving
+
+    with serving(tmp_path_factory.mktemp("served")) as running:
+        yield running

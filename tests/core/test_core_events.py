@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import Served
+from served_support import Served
 
 _numbers = itertools.count(1)
 

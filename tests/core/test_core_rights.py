@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import ROLES, Served
+from served_support import ROLES, Served
 
 from twin.alarmcore.service import document
 

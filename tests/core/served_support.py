@@ -1,13 +1,14 @@
-"""A running core with somebody of every role, for the tests that only call it."""
+"""A running core with somebody of every role, as the fixture ``served`` gives it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from annexb_support import CoreProcess, add_user, vendor_certificate
 
 from twin.alarmcore.annexb.codes import PREFIX
@@ -41,10 +42,9 @@ class Served:
         return answer.json()["data"]
 
 
-@pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+@contextmanager
+def serving(folder: Path) -> Iterator[Served]:
     """A core with two vendors, one project, two venues and three devices of ``acme``'s."""
-    folder = tmp_path_factory.mktemp("served")
     process = CoreProcess(folder / "core", vendor_certificate(folder)[0])
     keys = {name: process.add_vendor(name, "") for name in ("acme", "other")}
     tokens = {role: add_user(process, role, role, "acme/v1") for role in ROLES}
