@@ -135,7 +135,7 @@ class Center:
 
 
 _SCENARIO = load_scenario("township", ["venues.points=600"])
-_ASKED = SizeSettings(first=4, replications=8, people=4, vans=3, spares=[0.01, 0.02, 0.05])
+_ASKED = SizeSettings(first=6, replications=12, people=4, vans=3, spares=[0.01, 0.02, 0.05])
 
 
 @settings(max_examples=30, deadline=None)

@@ -3,7 +3,8 @@
 Each year sites anew for all that is connected by then, with last year's centers standing
 (:mod:`twin.planning`), and sizes every center anew for the points that it then has, by simulated
 periods: nothing is divided by points. A center keeps the people, vans and spares that it has; where
-a target is not met, what it lacks is added until it is:
+a target is not met, what it lacks is added until it is. Where it is undecided although the mean
+meets it, nothing is added for want of evidence: the center is then not shown to be enough.
 
     people on a shift   for the 5 s and the 1 min of 6.1
     maintenance people  for maintenance in time and the online rate
@@ -40,9 +41,11 @@ from twin.venues.build import build_venues
 from twin.venues.files import POINT_KINDS
 from twin.venues.rollout import SMALL, shares
 
-START_POINTS_PER_MAINTAINER = 5000
-"""A new center begins with one maintenance person for so many points (assumption, 2000 to 6000);
-what it lacks is added."""
+FULL = 20_000
+"""Points at which the settings' numbers of periods are simulated; a period of fewer points says
+less, so there are more of them, up to :data:`MORE` times as many."""
+
+MORE = 4
 
 
 @dataclass(frozen=True)
@@ -216,11 +219,7 @@ def _center(
     """Sizes a center for a year, from what it has."""
     scenario = load_scenario(file)
     replicator = Replicator(scenario, name, hands)
-    if before is None:
-        crew = ceil(points / START_POINTS_PER_MAINTAINER)
-        start = Design(SHIFT_MIN, crew, 2, settings.spares[0])
-    else:
-        start = before.design
+    start = Design(SHIFT_MIN, 1, 1, settings.spares[0]) if before is None else before.design
     trial, unreached = grow(replicator, settings, start, points)
     stock = _stock(file.with_name(f"{file.stem}-venues.csv"), trial.design.spares)
     return CenterYear(
@@ -241,7 +240,7 @@ def _center(
 def grow(
     replicator: Replicator, settings: SizeSettings, start: Design, points: int
 ) -> tuple[Trial, tuple[str, ...]]:
-    """Adds what a center lacks until every target in reach is met.
+    """Adds what a center lacks until no target in reach is missed, nor its mean below it.
 
     Parameters
     ----------
@@ -250,9 +249,16 @@ def grow(
 
     Returns
     -------
-    The trial of the size that it comes to (not *met* where the greatest that may be tried is not
-    shown to be enough), and the targets that plenty of everything does not meet.
+    The trial of the size that it comes to (not *met* where that, or the greatest that may be tried,
+    is not shown to be enough), and the targets that plenty of everything is not shown to meet.
     """
+    often = min(max(FULL / points, 1.0), MORE)
+    settings = settings.model_copy(
+        update={
+            "first": round(settings.first * often),
+            "replications": round(settings.replications * often),
+        }
+    )
     scenario, center = replicator.scenario, replicator.center
     crew = max(2, start.maintenance, ceil(points / settings.points_per_maintainer))
     most = Design(
@@ -269,7 +275,9 @@ def grow(
     while True:
         trial = bench.test("grown", design, design.changes(scenario, center), asked)
         lacking = [
-            name for name, found in trial.estimates.items() if found.decision is not Decision.MET
+            name
+            for name, found in trial.estimates.items()
+            if found.decision is Decision.MISSED or found.mean < found.least
         ]
         more = design
         for name in lacking:

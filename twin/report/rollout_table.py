@@ -64,11 +64,13 @@ WORDS: dict[str, Text] = {
     "note_gap": Text("not proven in {years}: gap {gap}", "{years}年未证明最优：间隙{gap}"),
     "note_size": Text(
         "Every center is sized anew for the points that it then has, by up to {periods} simulated "
-        "years: it keeps what it has, and what it lacks is added until every target is met with "
-        "{confidence} confidence for each. Targets that plenty of everything does not meet, or "
-        "leaves undecided in so few years, are named and left out.",
-        "每个中心按当年点数以至多{periods}个模拟年重新配置：保留已有配置，逐项增加不足部分，直至各项要求"
-        "均以{confidence}置信度满足。配置充裕亦不满足或次数不足以判定的要求另行列出，不计入。",
+        "years (four times as many for small ones): it keeps what it has, and what it lacks is "
+        "added until the mean of every target holds. It is shown to be enough where every target "
+        "is met with {confidence} confidence. Targets that plenty of everything is not shown to "
+        "meet are named and left out.",
+        "每个中心按当年点数以至多{periods}个模拟年（小中心至多4倍）重新配置：保留已有配置，逐项增加不足"
+        "部分，直至各项均值达到要求；各项均以{confidence}置信度满足者为“已证明”。配置充裕亦不能证明满足的"
+        "要求另行列出，不计入。",
     ),
     "note_count": Text(
         "The plan of document 000 names numbers for 2019 and 2020; what is connected in the end is "

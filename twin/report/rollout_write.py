@@ -26,7 +26,7 @@ from twin.report.rollout_table import (
     write_tables,
     year_row,
 )
-from twin.report.size_write import assumed, draw, font_note, template
+from twin.report.size_write import assumed, draw, font_note, lead, template
 from twin.report.texts import WORDS as REPORT_WORDS
 from twin.report.texts import Language, word
 from twin.report.write import versions
@@ -148,7 +148,7 @@ def _page(rollout: Rollout, pictures: list[Picture], lang: Language) -> str:
         t={key: words(key, lang) for key in plain},
         r={key: word(key, lang) for key in REPORT_WORDS},
         name=rollout.scenario.name,
-        lead=rollout.scenario.purpose,
+        lead=lead(rollout.scenario, lang),
         head=head(rollout, lang),
         year_columns=YEAR_COLUMNS,
         years=[(year_row(year, lang), "unmet" if year.undecided else "") for year in rollout.years],
@@ -158,6 +158,6 @@ def _page(rollout: Rollout, pictures: list[Picture], lang: Language) -> str:
             for year in rollout.years
         ],
         pictures=pictures,
-        assumed=assumed(rollout.scenario, rollout.settings),
+        assumed=assumed(rollout.scenario, rollout.settings, lang),
         notes=[*notes(rollout, lang), *font_note(lang)],
     )

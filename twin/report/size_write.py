@@ -125,7 +125,7 @@ def _page(study: Study, pictures: list[Picture], lang: Language) -> str:
         r={key: word(key, lang) for key in REPORT_WORDS},
         study=study,
         name=study.scenario.name,
-        lead=study.scenario.purpose,
+        lead=lead(study.scenario, lang),
         head=head(study, lang),
         out=out_of_reach(study, lang),
         designs=design_rows(study, lang),
@@ -138,7 +138,7 @@ def _page(study: Study, pictures: list[Picture], lang: Language) -> str:
         columns=[f"col_{name}" for name in COLUMNS],
         pictures={picture.name: picture for picture in pictures},
         css={"met": "met", "not met": "unmet", "undecided": "remark", None: "open"},
-        assumed=assumed(study.scenario, study.sizing.settings),
+        assumed=assumed(study.scenario, study.sizing.settings, lang),
         notes=[*notes(study, lang), *font_note(lang)],
     )
 
@@ -162,7 +162,12 @@ def font_note(lang: Language) -> list[str]:
     return [word("font_missing", lang)] if lang == "zh" and chinese_font() is None else []
 
 
-def assumed(scenario: Scenario, settings: SizeSettings) -> list[Assumption]:
+def lead(scenario: Scenario, lang: Language) -> str:
+    """What the scenario is for, in the page's language where it says so."""
+    return (lang == "zh" and scenario.purpose_zh) or scenario.purpose
+
+
+def assumed(scenario: Scenario, settings: SizeSettings, lang: Language) -> list[Assumption]:
     """The assumptions of a scenario, those of sizing first."""
     own = scenario.changed(size=settings.model_dump(mode="json", exclude_none=True))
-    return sorted(assumptions(own), key=lambda one: not one.key.startswith("size."))
+    return sorted(assumptions(own, lang), key=lambda one: not one.key.startswith("size."))
