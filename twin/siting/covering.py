@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 from scipy.sparse import csr_array
 
-from twin.siting.branch import Search
+from twin.siting.branch import WHOLE, Search
 from twin.siting.solve import BoolArray, Deadline, FloatArray, IntArray, Model, Status
 
 _ROWS_AT_ONCE = 2000
@@ -49,6 +49,8 @@ def fewest(
     calls = itertools.count()
 
     def complete(values: FloatArray) -> tuple[FloatArray, float]:
+        if (np.abs(values - np.rint(values)) <= WHOLE).all():
+            return _counted(values > 0.5)
         near = greedy(rows, values + 1e-3)
         if next(calls) == 0:  # the first bound did not prove the start: worth a longer look
             near = improved(rows, start, _STEPS_LATER, deadline)
