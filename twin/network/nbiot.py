@@ -144,13 +144,12 @@ def _contend(
     slot : the opportunity in which each device got through, or gave up.
     gave_up : which devices gave up.
     """
-    slot = first.copy()
-    gave_up = np.zeros(first.size, dtype=np.bool_)
-    tried = np.zeros(first.size, dtype=np.int64)
+    # In lists: at an opportunity some 12 devices try, for which arrays are slow.
+    slot, gave_up, tried = first.tolist(), [False] * first.size, [0] * first.size
     coming: dict[int, list[int]] = {}
     due: dict[int, list[int]] = {}
     calendar: list[int] = []
-    _schedule(list(range(first.size)), first, coming, calendar)
+    _schedule(list(range(first.size)), slot, coming, calendar)
     waiting = 0
     while calendar:
         now = heapq.heappop(calendar)
@@ -160,39 +159,41 @@ def _contend(
         # One try per device and (window + 1) / 2 opportunities: this window makes that 12 in all.
         window = max(1, round(2 * waiting / SUBCARRIERS - 1))
         if newcomers and waiting > SUBCARRIERS:
-            _schedule(newcomers, now + rng.integers(0, window, len(newcomers)), due, calendar)
+            later = now + rng.integers(0, window, len(newcomers))
+            _schedule(newcomers, later.tolist(), due, calendar)
             trying += due.pop(now, [])
         else:
             trying += newcomers
         if not trying:
             continue
         if len(trying) == 1:
-            slot[trying] = now
+            slot[trying[0]] = now
             waiting -= 1
             continue
-        devices = np.array(trying)
-        chosen = rng.integers(0, SUBCARRIERS, devices.size)
-        alone = np.bincount(chosen, minlength=SUBCARRIERS)[chosen] == 1
-        tried[devices] += 1
-        out = ~alone & (tried[devices] == most_tries) if most_tries else np.zeros_like(alone)
-        done = devices[alone | out]
-        slot[done] = now
-        gave_up[devices[out]] = True
-        waiting -= done.size
-        again = devices[~(alone | out)]
-        later = now + rng.integers(1, window, again.size, endpoint=True)
-        _schedule(again.tolist(), later, due, calendar)
-    return slot, gave_up
+        chosen = rng.integers(0, SUBCARRIERS, len(trying)).tolist()
+        again = []
+        for device, subcarrier in zip(trying, chosen, strict=True):
+            tried[device] += 1
+            alone = chosen.count(subcarrier) == 1
+            if alone or tried[device] == most_tries:
+                slot[device], gave_up[device] = now, not alone
+                waiting -= 1
+            else:
+                again.append(device)
+        if again:
+            later = now + rng.integers(1, window, len(again), endpoint=True)
+            _schedule(again, later.tolist(), due, calendar)
+    return np.array(slot, dtype=np.int64), np.array(gave_up, dtype=np.bool_)
 
 
 def _schedule(
     devices: list[int],
-    slots: NDArray[np.int64],
+    slots: list[int],
     due: dict[int, list[int]],
     calendar: list[int],
 ) -> None:
     """Enter devices for the opportunities in which they try next."""
-    for device, slot in zip(devices, slots.tolist(), strict=True):
+    for device, slot in zip(devices, slots, strict=True):
         entered = due.get(slot)
         if entered is None:
             due[slot] = [device]

@@ -52,6 +52,8 @@ class Change(IntEnum):
     """The platform hears from an offline device again that nobody has visited."""
 
 
+CHANGES = tuple(Change)
+
 TICKETS = {
     Change.FAULT: Ticket.FAULT,
     Change.DEAD: Ticket.OFFLINE,
@@ -194,12 +196,12 @@ class Condition:
             values: list[float] = np.concatenate(parts)[order].tolist() if parts else []
             return values
 
-        self._time = column(changes.time)
-        self._device = column(changes.device)
-        self._what = column(changes.what)
+        self._time = [*column(changes.time), inf]
+        self._device = [int(device) for device in column(changes.device)]
+        self._what = [CHANGES[int(what)] for what in column(changes.what)]
         self._known = column(changes.known)
         self._until = column(changes.until)
-        self._cause = column(changes.cause)
+        self._cause = [int(cause) for cause in column(changes.cause)]
         self._back_at = column(changes.back)
         self._causes = changes.causes
         self._next = 0
@@ -242,15 +244,13 @@ class Condition:
 
     def due(self, now: float) -> Iterator[NewTicket | BackOnline]:
         """What the platform has learned of since the last call, in order of time."""
+        tickets = self._tickets
         while True:
-            happens = self._time[self._next] if self._next < len(self._time) else inf
-            happens = min(happens, self._later[0][0]) if self._later else happens
-            learned = self._tickets[0][0] if self._tickets else inf
-            if min(happens, learned) > now:
+            # What happens until the next thing is learned may let something be learned earlier.
+            while self._soonest() <= (min(tickets[0][0], now) if tickets else now):
+                self._happen()
+            if not tickets or tickets[0][0] > now:
                 return
-            if happens <= learned:
-                self.advance(happens)
-                continue
             known, _, device, what, since = heapq.heappop(self._tickets)
             if what is Change.BACK:
                 if self.cut_since[device] > known:
@@ -333,23 +333,33 @@ class Condition:
 
     def advance(self, now: float) -> None:
         """Lets everything happen that is due up to now, in order of time."""
-        later, time = self._later, self._time
-        while True:
-            soonest = time[self._next] if self._next < len(time) else inf
-            if later and later[0][0] < soonest:
-                if later[0][0] > now:
-                    return
-                at, _, device, what, known, until, cause = heapq.heappop(later)
-                back = inf
-            else:
-                if soonest > now:
-                    return
-                i = self._next
-                self._next += 1
-                at, device, what = soonest, int(self._device[i]), Change(int(self._what[i]))
-                known, until = self._known[i], self._until[i]
-                cause, back = self._causes[int(self._cause[i])], self._back_at[i]
-            self._happens(at, device, what, known, until, back, cause)
+        while self._soonest() <= now:
+            self._happen()
+
+    def _soonest(self) -> float:
+        """When something happens next; inf if nothing will."""
+        at = self._time[self._next]
+        return self._later[0][0] if self._later and self._later[0][0] < at else at
+
+    def _happen(self) -> None:
+        """Lets the next thing happen."""
+        i = self._next
+        at = self._time[i]
+        if self._later and self._later[0][0] < at:
+            at, _, device, what, known, until, cause = heapq.heappop(self._later)
+            self._happens(at, device, what, known, until, inf, cause)
+            return
+        self._next = i + 1
+        cause = self._causes[self._cause[i]]
+        self._happens(
+            at,
+            self._device[i],
+            self._what[i],
+            self._known[i],
+            self._until[i],
+            self._back_at[i],
+            cause,
+        )
 
     def _push(
         self, at: float, device: int, what: Change, known: float, until: float, cause: str

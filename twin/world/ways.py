@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import hypot
+from math import hypot, inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,14 +34,16 @@ class Ways:
         self.nodes = np.concatenate([[site], nodes]).astype(np.int64)
         self._first_hour = first_hour
         self._free = travel.between(self.nodes)
-        by_pattern: dict[int, list[float]] = {}
+        by_pattern: dict[int, tuple[list[float], float]] = {}
         self._from_center: list[list[float]] = []
+        self._factor: list[float] = []
         for hour in range(HOURS):
             pattern = travel.pattern(hour)
             if pattern not in by_pattern:
-                by_pattern[pattern] = travel.seconds([site], hour)[0][self.nodes].tolist()
-            self._from_center.append(by_pattern[pattern])
-        self._factor = [travel.hour_factor(hour) for hour in range(HOURS)]
+                seconds: list[float] = travel.seconds([site], hour)[0][self.nodes].tolist()
+                by_pattern[pattern] = seconds, travel.hour_factor(hour)
+            self._from_center.append(by_pattern[pattern][0])
+            self._factor.append(by_pattern[pattern][1])
         network = travel.network
         self._x: list[float] = network.x[self.nodes].tolist()
         self._y: list[float] = network.y[self.nodes].tolist()
@@ -68,6 +70,11 @@ class Ways:
 
     def nearest(self, origin: int, places: Iterable[int]) -> int:
         """The place that is nearest in a straight line."""
-        x, y = self._x[origin], self._y[origin]
         xs, ys = self._x, self._y
-        return min(places, key=lambda p: (xs[p] - x) ** 2 + (ys[p] - y) ** 2)
+        x, y = xs[origin], ys[origin]
+        nearest, least = -1, inf
+        for place in places:  # of the trips of a year, 70,000: a key function takes twice as long
+            square = (xs[place] - x) ** 2 + (ys[place] - y) ** 2
+            if square < least:
+                nearest, least = place, square
+        return nearest
