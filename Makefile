@@ -9,7 +9,7 @@ run: $(READY)
 	$(BIN)/twin run scenarios/township.toml
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal --durations=15
 
 bench: $(READY)
 	@mkdir -p .benchmarks
