@@ -150,7 +150,11 @@ def _export(arguments: argparse.Namespace) -> int:
 
     async def read(db: Any) -> Any:
         async with db.transaction(isolation="repeatable_read", readonly=True):
-            now = round(await db.fetchval("SELECT clock FROM core") * MICROSECONDS)
+            # The clock's mark is up to a second old; a row may be newer.
+            now = await db.fetchval(
+                "SELECT greatest(round(clock * 1e6)::bigint, (SELECT max(time) + 1 FROM event_log "
+                "WHERE time >= floor(clock * 1e6)::bigint)) FROM core"
+            )
             end = time_us(arguments.end)
             return await read_period(
                 db, zone, time_us(arguments.begin) or 0, now if end is None else min(end, now)
