@@ -155,3 +155,38 @@ def test_sites_that_places_do_not_fit_into_give_way(order: tuple[int, ...]) -> N
     choice = fewest_capacitated(covers[:, order], points, 10, split=False)
     assert choice.status == "optimal"
     assert sorted(order[site] for site in choice.sites) == [0, 3]
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10_000))
+def test_medians_bounds_and_cuts_leave_every_better_choice(seed: int) -> None:
+    """What multipliers decide holds for all choices better than the known one, cuts for all."""
+    draws = np.random.default_rng(seed)
+    demand, count = int(draws.integers(5, 25)), int(draws.integers(4, 9))
+    k = int(draws.integers(1, count - 1))
+    cost = draws.integers(0, 50, (demand, count)).astype(float)
+    problem = median._Median(cost, k, np.zeros(0, int), Deadline(60))
+    choices = [np.array(sites, np.int64) for sites in combinations(range(count), k)]
+    totals = [median.total_cost(problem.cost, sites) for sites in choices]
+    problem.offer(choices[int(np.argsort(totals)[len(totals) // 3])])
+    rows: list[tuple[Floats, Floats]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(median._Median, "near", lambda *_: None)
+        limits = problem.bounded()
+        patch.setattr(
+            Model, "add_rows", lambda _, add, low, __: rows.append((add.toarray(), np.array(low)))
+        )
+        problem.model()
+        for _ in range(5):
+            parts = np.minimum(draws.dirichlet(np.ones(count)) * k, 1.0)
+            problem.separate(np.concatenate([parts, np.zeros(demand)]))
+    assert limits.floor <= min(totals) + 1e-9
+    assert len(rows) > 2
+    for sites, total in zip(choices, totals, strict=True):
+        chosen = problem.chosen(sites)
+        if total < problem.best * (1 - 1e-6):
+            assert (chosen >= limits.lower).all()
+            assert (chosen <= limits.upper).all()
+        values = np.concatenate([chosen, problem.cost[:, sites].min(axis=1)])
+        for matrix, low in rows:
+            assert (matrix @ values >= low - 1e-9).all()
