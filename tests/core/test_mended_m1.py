@@ -322,7 +322,9 @@ async def few() -> AsyncIterator[int]:
 
     port = free_port()
     server = uvicorn.Server(
-        uvicorn.Config(app, port=port, http=Few, lifespan="off", log_config=None)
+        uvicorn.Config(
+            app, port=port, http=Few, lifespan="off", log_config=None, timeout_graceful_shutdown=1
+        )
     )
     task = asyncio.create_task(server.serve())
     while not server.started:
