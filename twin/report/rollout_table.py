@@ -39,9 +39,9 @@ WORDS: dict[str, Text] = {
     "vans": Text("vans", "车辆"),
     "spares": Text("spares", "备件（件）"),
     "missed": Text("not reached", "不可达点"),
-    "decision": Text("shown to be enough", "结论"),
+    "decision": Text("shown enough", "已证明"),
     "enough": Text("all", "全部满足"),
-    "open": Text("{count} of {centers} are not", "{centers}个中{count}个未证明"),
+    "open": Text("{met} of {centers}", "{centers}个中{met}个"),
     "center": Text("center", "服务中心"),
     "near": Text("near", "附近"),
     "since": Text("since", "始于"),
@@ -112,7 +112,7 @@ def head(rollout: Rollout, lang: Language) -> str:
 def year_row(year: Year, lang: Language) -> list[str]:
     """A year, by :data:`YEAR_COLUMNS`."""
     crew = sum(center.design.maintenance for center in year.centers)
-    open_ = words("open", lang, count=year.undecided, centers=len(year.centers))
+    open_ = words("open", lang, met=len(year.centers) - year.undecided, centers=len(year.centers))
     return [
         year.name,
         f"{year.points:,}",
