@@ -33,8 +33,8 @@ from twin.alarmcore.store.database import (
 
 log = logging.getLogger("twin.core")
 
-POOL = 7
-"""Connections of a worker: its committers, timers, outbox, pullers, and two for requests."""
+POOL = 6
+"""Connections of a worker: its committer, timers, outbox, pullers, and two for requests."""
 
 PARTITIONS_S = 86400.0
 """How often partitions are looked after, s of the service's clock."""

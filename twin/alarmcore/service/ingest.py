@@ -1,10 +1,9 @@
 """From a vendor's push to its answer: what arrives together is one transaction (group commit).
 
-A push waits in one of two queues, fires in theirs, until a committer takes it. A committer takes
-all that waits, fires first, writes the messages and everything that follows from them in one
-transaction, and only then lets the answers go. A worker has two of them, so that one transaction is
-made ready while PostgreSQL works on the other; an ever longer queue makes ever larger transactions,
-not more of them. What devices tell is put in order by its own time, whichever of them takes it.
+A push waits in one of two queues, fires in theirs, until the committer takes it. The committer
+takes all that waits, fires first, writes the messages and everything that follows from them in one
+transaction, and only then lets the answers go. One transaction is under way at a time in a worker,
+so that an ever longer queue makes ever larger transactions, not more of them.
 """
 
 from __future__ import annotations
@@ -41,9 +40,6 @@ if TYPE_CHECKING:
     from twin.alarmcore.service.core import Core
 
 log = logging.getLogger("twin.core")
-
-COMMITTERS = 2
-"""Transactions that may be under way at once."""
 
 MOST_IN_A_BATCH = 4000
 """Events of one transaction; a fire waits for no longer than one takes (assumption)."""
@@ -259,9 +255,9 @@ class Ingest:
         """Commits batches until it is cancelled."""
         while True:
             await self._wake.wait()
+            self._wake.clear()
             while self._fires or self._others:
                 await self._commit(self._next())
-            self._wake.clear()
 
     def _next(self) -> list[Push]:
         pushes: list[Push] = []

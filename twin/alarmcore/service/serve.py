@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import datetime
 import fcntl
-import gc
 import ipaddress
 import logging
 import os
@@ -357,7 +356,7 @@ async def working(work: Work) -> AsyncIterator[Any]:
     from twin.alarmcore.service import outbox, timers
     from twin.alarmcore.service.app import App
     from twin.alarmcore.service.core import open_core
-    from twin.alarmcore.service.ingest import COMMITTERS, Ingest
+    from twin.alarmcore.service.ingest import Ingest
     from twin.alarmcore.service.puller import Puller
     from twin.alarmcore.service.routes import ENDPOINTS
     from twin.alarmcore.service.tokens import Seal
@@ -370,7 +369,7 @@ async def working(work: Work) -> AsyncIterator[Any]:
         tasks = [
             asyncio.create_task(work, name=name)
             for name, work in (
-                *((f"ingest {number}", ingest.run()) for number in range(COMMITTERS)),
+                ("ingest", ingest.run()),
                 ("listen", core.listen(url)),
                 ("deadlines", timers.run(core)),
                 ("partitions", core.keep_partitions()),
@@ -405,7 +404,6 @@ async def run_worker(work: Work) -> None:
     cert, key = certificate(serving.data, serving.host) if serving.tls else (None, None)
     Connection.most = most_connections()
     async with working(work) as app:
-        gc.freeze()  # what is there by now stays; looking through it costs the requests
         config = uvicorn.Config(
             app,
             http=Connection,
