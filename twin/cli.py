@@ -194,7 +194,7 @@ def _parser() -> argparse.ArgumentParser:
         "--replications",
         type=_whole(2, 10_000),
         metavar="N",
-        help="simulated years of a design at most (24); more of them decide closer cases",
+        help="simulated years of a design at most (32); more of them decide closer cases",
     )
     size.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the output (runs/SCENARIO-size)"

@@ -104,7 +104,7 @@ def test_far_from_the_line_few_periods_are_enough() -> None:
 
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_the_smallest_is_that_of_trying_all(options: int, threshold: int) -> None:
-    """Bisection finds what trying one after the other finds, with few tests."""
+    """The search finds what trying one after the other finds, with few tests."""
     tried: list[int] = []
 
     def passes(design: Design) -> bool:
@@ -113,7 +113,7 @@ def test_the_smallest_is_that_of_trying_all(options: int, threshold: int) -> Non
 
     found = smallest([Design(n, 0, 1, 0.0) for n in range(options)], passes)
     assert (found.people if found else None) == (threshold if threshold < options else None)
-    assert len(tried) <= math.ceil(math.log2(options + 1)) + 1
+    assert len(tried) <= 2 * math.log2(min(threshold, options) + 1) + 2
     assert len(set(tried)) == len(tried)
 
 

@@ -28,7 +28,7 @@ class SizeSettings(Settings):
         vary="5 to 20", least=2, most=10_000,
     )  # fmt: skip
     replications: int = param(
-        24, "periods simulated of a design at most; what is open then is undecided", "assumption",
+        32, "periods simulated of a design at most; what is open then is undecided", "assumption",
         vary="16 to 200", least=2, most=10_000,
     )  # fmt: skip
     lost: Share = param(

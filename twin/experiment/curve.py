@@ -154,7 +154,6 @@ CREW = Variation(
     own_crew=True,
 )
 DRIVERS = (
-    Variation("nuisance_half", Text("half the nuisance alarms", "非火灾误报减半"), _nuisance(0.5)),
     Variation("nuisance_double", Text("twice the nuisance alarms", "非火灾误报加倍"), _nuisance(2)),
     Variation("answer_50", Text("telephone answered: 50 %", "电话接通率50%"), _answer(0.5)),
     Variation("no_night", Text("nights like days", "夜间反应与接通率同白天"), _as_by_day),
@@ -229,14 +228,14 @@ def curve(
         trials: dict[int, Trial] = {}
         for number in grid:
             tell(f"{number} points", done / total)
-            trials[number] = prober.test(variation, number, settings.replications / 2)
+            trials[number] = prober.test(variation, number, settings.replications / 3)
             done += 1
         found.append(_threshold(variation, trials, prober.against))
     near = _nearest(grid, found[0].crossings["handling"])
     drivers = []
     for variation in DRIVERS:
         tell(variation.says.en, done / total)
-        probe = partial(prober.test, variation, periods=settings.replications / 4)
+        probe = partial(prober.test, variation, periods=settings.replications / 5)
         drivers.append(_threshold(variation, _around(grid, near, probe), prober.against))
         done += 3
     return Curve(tuple(prober.against), found[0], found[1], tuple(drivers), per_maintainer)

@@ -6,7 +6,7 @@
 
 Each step looks for the smallest option with which everything holds, the options of later steps at
 their greatest, those of earlier steps as found. The figures get no worse with more people, vans or
-spares, so the options are halved (bisection). Searching picks what happened to look good, so what
+spares, so not every option is tried. Searching picks what happened to look good, so what
 comes out is simulated once more for periods that the search has not seen, and only those
 periods carry the final statement.
 """
@@ -167,11 +167,23 @@ class Bench:
 def smallest(options: Sequence[Design], test: Callable[[Design], bool]) -> Design | None:
     """The first of ordered options that passes, where every option after a passing one passes.
 
+    What is clearly too small shows that in few periods, so the search begins at the small end:
+    with steps that double until an option passes, then by halves between it and the last that did
+    not.
+
     Returns
     -------
-    The option, or None where not even the last passes. About log2(n) of n options are tested.
+    The option, or None where not even the last passes. At most about 2 log2(k) + 2 are tested where
+    the answer is the k-th.
     """
-    low, high = 0, len(options)
+    low, high, step = 0, len(options), 1
+    while low < high:
+        place = min(low + step - 1, high - 1)
+        if test(options[place]):
+            high = place
+            break
+        low = place + 1
+        step *= 2
     while low < high:
         middle = (low + high) // 2
         if test(options[middle]):

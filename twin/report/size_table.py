@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text as Line
@@ -216,6 +217,38 @@ def trial_rows(study: Study, lang: Language) -> list[tuple[list[str], Decision]]
     return rows
 
 
+def smaller(study: Study, lang: Language) -> list[str]:
+    """The greatest option of each step that is not shown to be enough, and why."""
+    best = study.sizing.design
+    if best is None:
+        return []
+    names = {target.name: target for target in study.sizing.targets}
+    lines = []
+    for step in ("people", "maintenance", "vans", "spares", "heartbeat"):
+        options = [
+            trial
+            for trial in study.sizing.trials
+            if trial.step == step and trial.decision is not Decision.MET
+        ]
+        if not options:
+            continue
+        trial = max(options, key=lambda t: float(getattr(t.design, step) or 0.0))
+        why = [
+            f"{names[name].clause} {say(names[name].short, lang)} {value(names[name], found.mean)} "
+            f"({between(names[name], found)})"
+            for name, found in trial.estimates.items()
+            if found.decision is trial.decision
+        ]
+        option = {
+            "spares": f"{100 * trial.design.spares:g} %",
+            "heartbeat": heartbeat(study, trial.design),
+        }.get(step, str(getattr(trial.design, step)))
+        decision = tell(trial.decision.value, lang)
+        facts = {"option": option, "decision": decision, "why": "; ".join(why)}
+        lines.append(tell("smaller", lang, what=tell(f"step_{step}", lang), **facts))
+    return lines
+
+
 def crossing(points: float, grid: Sequence[int]) -> str:
     """Where a figure crosses what is asked, to two figures; beyond what was tried says so."""
     if points == math.inf:
@@ -287,6 +320,8 @@ def print_study(console: Console, study: Study, lang: Language, folder: Path) ->
         console.print(Line(line, style="red"))
     console.print()
     console.print(_grid(["size", "found", "as_is"], design_rows(study, lang), lang))
+    for line in smaller(study, lang):
+        console.print(Line(line, style="dim"))
     console.print()
     columns = ["clause", "target", "least", "found", "bound", "share", "decision", "as_is"]
     rows = target_rows(study, lang)
@@ -316,6 +351,10 @@ def print_study(console: Console, study: Study, lang: Language, folder: Path) ->
     console.print(Line(f"{tell('report_at', lang)}: {folder / 'report.html'}"))
 
 
+WIDE = ("target", "variation", "beside", "size")
+"""Columns of words, which may be broken; numbers may not."""
+
+
 def _grid(
     names: Sequence[str],
     rows: Iterable[Sequence[str]],
@@ -323,17 +362,16 @@ def _grid(
     decisions: Sequence[Decision | None] = (),
 ) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in names:
-        wide = name in ("target", "variation", "beside", "size")
-        left = wide or name == "clause"
+    listed = list(rows)
+    for place, name in enumerate(names):
+        least = max((cell_len(row[place]) for row in listed), default=1)
         table.add_column(
             tell(name, lang),
             overflow="fold",
-            min_width=26 if wide else None,
-            no_wrap=not wide,
-            justify="left" if left else "right",
+            min_width=20 if name in WIDE else least,
+            justify="left" if name in (*WIDE, "clause") else "right",
         )
-    for number, row in enumerate(rows):
+    for number, row in enumerate(listed):
         cells: list[str | Line] = list(row)
         decision = decisions[number] if decisions else None
         if decision is not None:

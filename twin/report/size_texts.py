@@ -91,6 +91,10 @@ WORDS: dict[str, Text] = {
         "for {minutes} min a period, when somebody is ill and nobody covers.",
         "4.4要求任何时刻不少于2人。每班{people}人时，因缺勤无人顶替，每时段有{minutes}min不足2人。",
     ),
+    "smaller": Text(
+        "Smaller: {what} {option}: {decision}: {why}",
+        "更小的配置：{what}{option}：{decision}：{why}",
+    ),
     "tried": Text("What was tried", "试验过程"),
     "step": Text("step", "步骤"),
     "periods": Text("periods", "模拟时段数"),
