@@ -446,7 +446,6 @@ def test_a_vendor_platform_from_the_command_line(core: CoreProcess, tmp_path: Pa
     (tmp_path / "data.json").write_bytes(msgspec.json.encode(registry()))
     login = {"appkey": appkey, "masterSecret": secret}
     (tmp_path / "credentials.json").write_text(json.dumps(login))
-    line = msgspec.json.encode(event(1, "D00000", EventType.OFFLINE)) + b"\n"
     command = [
         *TWIN, "vendor", "serve", "--data", "data.json", "--core", core.url, "--credentials",
         "credentials.json", "--port", str(port), "--certificate", str(cert), "--key", str(key),
@@ -457,6 +456,7 @@ def test_a_vendor_platform_from_the_command_line(core: CoreProcess, tmp_path: Pa
         async with core.database() as db:
             await contacted(db, "shell")
             assert process.stdin is not None
+            line = msgspec.json.encode(event(1, "D00000", EventType.OFFLINE)) + b"\n"
             process.stdin.write(line)
             process.stdin.flush()
             await until(lambda: facts(db, "shell", "offline"))

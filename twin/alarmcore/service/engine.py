@@ -30,6 +30,9 @@ from twin.terms import Category, Kind, Ticket
 LOW_BATTERY = "low_battery"
 """The fault that opens a battery ticket (6.5)."""
 
+PULL_SLACK_S = 60.0
+"""How much older a pushed word may say that it is and still be newer than a pull (assumption)."""
+
 _ROW_ONLY = {
     EventType.ACTUATION: Kind.ACTUATION,
     EventType.OPERATION: Kind.OPERATION,
@@ -157,8 +160,10 @@ def _believe(batch: Batch, device: str, event: Event, at: float) -> None:
 def apply_states(batch: Batch, states: Iterable[tuple[str, DeviceState]], asked: float) -> None:
     """What a pull (API 21) tells of registered devices, by the core's names of them.
 
-    ``asked`` is when the vendor was asked, s: what was pushed since is newer.
+    ``asked`` is when the vendor was asked, s: what was pushed since is newer, and what was pushed
+    in the minute before, for devices tell the time in whole seconds by clocks of their own.
     """
+    asked -= PULL_SLACK_S
     for device, state in states:
         batch.believe(device, Kind.ONLINE if state.online else Kind.OFFLINE, "", asked)
         if state.fault is not None:
