@@ -228,14 +228,14 @@ def curve(
         trials: dict[int, Trial] = {}
         for number in grid:
             tell(f"{number} points", done / total)
-            trials[number] = prober.test(variation, number, settings.replications / 3)
+            trials[number] = prober.test(variation, number, settings.replications / 4)
             done += 1
         found.append(_threshold(variation, trials, prober.against))
     near = _nearest(grid, found[0].crossings["handling"])
     drivers = []
     for variation in DRIVERS:
         tell(variation.says.en, done / total)
-        probe = partial(prober.test, variation, periods=settings.replications / 5)
+        probe = partial(prober.test, variation, periods=settings.replications / 6)
         drivers.append(_threshold(variation, _around(grid, near, probe), prober.against))
         done += 3
     return Curve(tuple(prober.against), found[0], found[1], tuple(drivers), per_maintainer)

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text as Line
 
 from twin.assessment.finding import Text
 from twin.experiment.evidence import Decision
 from twin.experiment.rollout import CenterYear, Rollout, Year
 from twin.experiment.targets import targets
-from twin.report.size_table import STYLES, value
+from twin.report.size_table import grid, value
 from twin.report.size_texts import tell
 from twin.report.texts import Language, say
 
@@ -181,35 +180,25 @@ def notes(rollout: Rollout, lang: Language) -> list[str]:
 def print_rollout(console: Console, rollout: Rollout, lang: Language, folder: Path) -> None:
     """Prints the years, the last year's centers, and where the report is."""
     console.print(Line(head(rollout, lang), style="bold"))
-    console.print(_grid(YEAR_COLUMNS, [year_row(year, lang) for year in rollout.years], lang))
+
+    def show(
+        names: Sequence[str], rows: Sequence[Sequence[str]], decisions: Sequence[Decision] = ()
+    ) -> None:
+        heads = {name: words(name, lang) for name in names}
+        console.print(grid(heads, rows, console.width, decisions, ("center", "near", "gives_way")))
+
+    show(YEAR_COLUMNS, [year_row(year, lang) for year in rollout.years])
     last = rollout.years[-1]
     console.print()
     console.print(Line(last.name, style="bold"))
-    decisions = [center.trial.decision for center in last.centers]
-    rows = [center_row(center, rollout, lang) for center in last.centers]
-    console.print(_grid(CENTER_COLUMNS, rows, lang, decisions))
+    show(
+        CENTER_COLUMNS,
+        [center_row(center, rollout, lang) for center in last.centers],
+        [center.trial.decision for center in last.centers],
+    )
     for line in notes(rollout, lang):
         console.print(Line(line, style="dim"))
     console.print(Line(f"{tell('report_at', lang)}: {folder / 'report.html'}"))
-
-
-def _grid(
-    names: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    lang: Language,
-    decisions: Sequence[Decision] = (),
-) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    for name in names:
-        left = name in ("center", "near", "year", "gives_way", "decision")
-        table.add_column(words(name, lang), overflow="fold", justify="left" if left else "right")
-    for number, row in enumerate(rows):
-        cells: list[str | Line] = list(row)
-        if decisions:
-            at = names.index("decision")
-            cells[at] = Line(row[at], style=STYLES[decisions[number]])
-        table.add_row(*cells)
-    return table
 
 
 def write_tables(folder: Path, rollout: Rollout) -> None:

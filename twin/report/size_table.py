@@ -318,20 +318,31 @@ def print_study(console: Console, study: Study, lang: Language, folder: Path) ->
     console.print(Line(head(study, lang), style="bold"))
     for line in out_of_reach(study, lang):
         console.print(Line(line, style="red"))
+
+    def show(
+        names: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        decisions: Sequence[Decision | None] = (),
+    ) -> None:
+        heads = {name: tell(name, lang) for name in names}
+        console.print(grid(heads, rows, console.width, decisions))
+
     console.print()
-    console.print(_grid(["size", "found", "as_is"], design_rows(study, lang), lang))
+    show(["size", "found", "as_is"], design_rows(study, lang))
     for line in smaller(study, lang):
         console.print(Line(line, style="dim"))
     console.print()
-    columns = ["clause", "target", "least", "found", "bound", "share", "decision", "as_is"]
     rows = target_rows(study, lang)
-    shown = [
-        [target.clause, say(target.short, lang), asked(target), *cells[2:7]]
-        for target, (cells, _) in zip(study.sizing.targets, rows, strict=True)
-    ]
-    console.print(_grid(columns, shown, lang, [decision for _, decision in rows]))
+    show(
+        ["clause", "target", "least", "found", "bound", "share", "decision", "as_is"],
+        [
+            [target.clause, say(target.short, lang), asked(target), *cells[2:7]]
+            for target, (cells, _) in zip(study.sizing.targets, rows, strict=True)
+        ],
+        [decision for _, decision in rows],
+    )
     console.print()
-    console.print(_grid(["beside", "found", "as_is", "plenty"], beside_rows(study, lang), lang))
+    show(["beside", "found", "as_is", "plenty"], beside_rows(study, lang))
     console.print(Line(tell("ceiling", lang), style="dim"))
     for line in roster_lines(study, lang):
         console.print(Line(line, style="dim"))
@@ -339,14 +350,8 @@ def print_study(console: Console, study: Study, lang: Language, folder: Path) ->
         console.print()
         console.print(Line(tell("threshold", lang), style="bold"))
         console.print(Line(threshold_lead(study, lang)))
-        names = [
-            "variation",
-            *(f"col_{name}" for name in COLUMNS),
-            "enough",
-            "too_many",
-            "with_plenty",
-        ]
-        console.print(_grid(names, threshold_rows(study, lang), lang))
+        heads = ["variation", *(f"col_{name}" for name in COLUMNS)]
+        show([*heads, "enough", "too_many", "with_plenty"], threshold_rows(study, lang))
     console.print()
     console.print(Line(f"{tell('report_at', lang)}: {folder / 'report.html'}"))
 
@@ -355,27 +360,43 @@ WIDE = ("target", "variation", "beside", "size")
 """Columns of words, which may be broken; numbers may not."""
 
 
-def _grid(
-    names: Sequence[str],
+def grid(
+    names: Mapping[str, str],
     rows: Iterable[Sequence[str]],
-    lang: Language,
+    width: int,
     decisions: Sequence[Decision | None] = (),
+    wide: Sequence[str] = WIDE,
 ) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    """A table whose numbers are never broken or cut: words give way.
+
+    Parameters
+    ----------
+    names : of the columns, with their heads.
+    rows : the cells.
+    width : of the console.
+    decisions : of the rows, which colour the column ``decision``.
+    wide : columns of words, which share what the others leave.
+    """
     listed = list(rows)
-    for place, name in enumerate(names):
-        least = max((cell_len(row[place]) for row in listed), default=1)
+    least = {
+        name: max(cell_len(text) for text in [*(row[k] for row in listed), *head.split()])
+        for k, (name, head) in enumerate(names.items())
+    }
+    words = [name for name in names if name in wide]
+    left = width - 2 * len(names) - sum(least[name] for name in names if name not in words)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for name, head in names.items():
         table.add_column(
-            tell(name, lang),
+            head,
             overflow="fold",
-            min_width=20 if name in WIDE else least,
-            justify="left" if name in (*WIDE, "clause") else "right",
+            width=max(min(least[name], left // len(words)), 8) if name in words else least[name],
+            justify="left" if name in (*words, "clause", "year", "since") else "right",
         )
     for number, row in enumerate(listed):
         cells: list[str | Line] = list(row)
         decision = decisions[number] if decisions else None
         if decision is not None:
-            at = names.index("decision")
+            at = list(names).index("decision")
             cells[at] = Line(row[at], style=STYLES[decision])
         table.add_row(*cells)
     return table
