@@ -158,7 +158,7 @@ WORDS: dict[str, Text] = {
     "axis_margin": Text("percentage points above what is asked", "高于要求的百分点"),
     "axis_points": Text("networked points", "联网终端（点）"),
     "axis_handling": Text("handling rate %", "事故处置率 %"),
-    "axis_lost": Text("messages late for want of people %", "因人手不足超时的信息 %"),
+    "axis_lost": Text("5 s missed for want of people %", "因人手不足超过5s的信息 %"),
     "axis_maintenance": Text("maintained in time %", "维保及时率 %"),
     "says_standard": Text("5.1.12: 20,000", "5.1.12：20000"),
     "notes": Text("How it is decided", "判定方法"),
