@@ -124,10 +124,7 @@ class Core:
 
     def batch(self) -> Batch:
         """An empty batch, now."""
-        upstream = self.settings.upstream
-        return Batch(
-            self.center, self.clock.now(), self._helpers, upstream.name if upstream else ""
-        )
+        return Batch(self.center, self.clock.now(), self._helpers, self._upstream)
 
     async def keep_partitions(self) -> None:
         """Makes the months' partitions ahead of time, until it is cancelled."""
