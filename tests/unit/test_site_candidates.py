@@ -111,7 +111,12 @@ def test_standing_centers_stay_with_a_remark(township: RoadNetwork) -> None:
 
 @pytest.mark.parametrize(
     ("wind", "says"),
-    [({}, "give a wind rose"), ({0.0: 0.25, 90.0: 0.25, 180.0: 0.25, 270.0: 0.25}, "no wind prev")],
+    [
+        ({}, "give a wind rose"),
+        ({0.0: 0.25, 90.0: 0.25, 180.0: 0.25, 270.0: 0.25}, "no wind prevails"),
+        ({90.0: 0.4, 270.0: 0.4, 0.0: 0.2}, "equally often from 90, 270 degrees"),
+        ({22.5: 0.3, 337.5: 0.3, 180.0: 0.1, 90.0: 0.3}, "no wind prevails"),
+    ],
 )
 def test_chemicals_without_a_wind_direction(
     township: RoadNetwork, wind: dict[float, float], says: str
@@ -119,6 +124,13 @@ def test_chemicals_without_a_wind_direction(
     sites = find_candidates(settings(count=20), township, LIMIT)
     with pytest.raises(ValueError, match=says):
         exclude(sites, township, settings(), 15.0, wind)
+
+
+def test_neighbouring_directions_are_one_wind(township: RoadNetwork) -> None:
+    sites = find_candidates(settings(count=20), township, LIMIT)
+    wind = {0.0: 0.3, 22.5: 0.3, 337.5: 0.3, 180.0: 0.1}
+    left, _ = exclude(sites, township, settings(), 15.0, wind)
+    assert len(left)
 
 
 def test_no_candidate_is_left(township: RoadNetwork) -> None:
@@ -192,6 +204,7 @@ def test_csv_and_geojson_say_the_same(township: RoadNetwork, tmp_path: Path) -> 
         ("lon;lat\n119.6;32\n", 'column "lon" is missing'),
         ("lon,lat,name\n119.6,32,A\n119.61,32,A\n", "already used in row 2"),
         ("lon,lat\n", "no site in it"),
+        ("lon,lat,lat\n119.6,32.0,31.0\n", 'column "lat" is there 2 times'),
     ],
 )
 def test_files_that_cannot_be_used(

@@ -296,7 +296,7 @@ def test_a_hydrant_that_is_not_on_the_map(tmp_path: Path) -> None:
 def test_brigades_where_a_station_is_far(township: RoadNetwork) -> None:
     """An engine's turnout and travel in its worst hour against the limit, place by place."""
     travel = TravelTimes(township, RoadSettings())
-    advice = brigade_advice(SitingSettings(), township, travel, 80.0)
+    advice = brigade_advice(SitingSettings(), township, travel, 80.0, 1000.0)
     assert {(a.kind, a.advised) for a in advice} == {("town", False), ("enterprise", True)}
     (station,) = township.features_of("fire_station")
     start = int(township.nearest(station.x, station.y)[0])
@@ -307,7 +307,7 @@ def test_brigades_where_a_station_is_far(township: RoadNetwork) -> None:
         )
         assert one.seconds == pytest.approx(80.0 + slowest)
         assert one.advised == (one.seconds > 300.0)
-    rural = brigade_advice(SitingSettings(developed=False), township, travel, 80.0)
+    rural = brigade_advice(SitingSettings(developed=False), township, travel, 80.0, 1000.0)
     assert {a.kind for a in rural} == {"enterprise"}
 
 
@@ -322,7 +322,7 @@ def test_without_a_station_everybody_is_far() -> None:
         ),
         PLAIN,
     )  # fmt: skip
-    (one,) = brigade_advice(SitingSettings(), plant, TravelTimes(plant, PLAIN), 80.0)
+    (one,) = brigade_advice(SitingSettings(), plant, TravelTimes(plant, PLAIN), 80.0, 1000.0)
     assert (one.name, one.station, one.seconds, one.advised) == ("P", "", np.inf, True)
 
 
@@ -334,4 +334,16 @@ def test_premises_of_an_unknown_kind(township: RoadNetwork, tmp_path: Path) -> N
     )
     travel = TravelTimes(township, RoadSettings())
     with pytest.raises(ValueError, match="feature 1: kind is 'castle'; write enterprise or her"):
-        brigade_advice(SitingSettings(premises_file=str(path)), township, travel, 80.0)
+        brigade_advice(SitingSettings(premises_file=str(path)), township, travel, 80.0, 1000.0)
+
+
+def test_premises_that_are_not_on_the_map(township: RoadNetwork, tmp_path: Path) -> None:
+    """A file of another place would be measured from its nearest road, hundreds of km away."""
+    path = tmp_path / "premises.geojson"
+    geometry = {"type": "Point", "coordinates": [110.0, 32.0]}
+    path.write_text(
+        json.dumps({"type": "Feature", "properties": {"kind": "heritage"}, "geometry": geometry})
+    )
+    travel = TravelTimes(township, RoadSettings())
+    with pytest.raises(ValueError, match=r"feature 1: the place is more than 1 km from any road"):
+        brigade_advice(SitingSettings(premises_file=str(path)), township, travel, 80.0, 1000.0)

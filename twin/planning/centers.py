@@ -167,8 +167,9 @@ def centers_of(
     by_demand : the roads around a venue belong to the venue's center even if another is faster.
     """
     turnout = template.response.turnout
-    main = np.asarray(served.argmax(axis=1)).ravel().astype(np.int64)
+    main = _main_sites(served)
     of_cell = _sites_of_cells(network, slowest, demand, main, cells, held, by_demand)
+    _keep_own_ground(of_cell, network, candidates, sites, cells)
     # a venue goes with the land around it, but for those that the choice gives to somebody else
     own = np.full(len(network), -1)
     own[cells.node] = of_cell
@@ -182,6 +183,7 @@ def centers_of(
     )
     hours = travel.slowest_hours()
     by_site = served.tocsc()
+    names = _names(candidates, sites)
     centers = []
     for k, site in enumerate(sites.tolist()):
         x, y = float(candidates.x[site]), float(candidates.y[site])
@@ -214,7 +216,7 @@ def centers_of(
         standing = bool(candidates.standing[site])
         centers.append(
             CenterPlan(
-                name=candidates.names[site] if standing else f"center-{k + 1}",
+                name=names[k],
                 near=place_name(network, x, y),
                 site=site,
                 x=x,
@@ -263,6 +265,46 @@ def _binding(
     value = float(values[worst])
     broken = int((values > limit).sum())
     return Binding(value, value / limit, float(edge.x[worst]), float(edge.y[worst]), broken)
+
+
+def _names(candidates: Candidates, sites: NDArray[np.int64]) -> list[str]:
+    """Names of the chosen centers, all different: standing ones keep theirs."""
+    standing = [site for site in sites.tolist() if candidates.standing[site]]
+    names = [candidates.names[site] for site in standing]  # they are the first of the candidates
+    for number in range(len(standing) + 1, len(sites) + 1):
+        name = f"center-{number}"
+        while name in names[: len(standing)]:
+            name += "-new"
+        names.append(name)
+    return names
+
+
+def _main_sites(served: csr_array) -> NDArray[np.int64]:
+    """The site that serves most of each venue; of a venue without points the one it belongs to."""
+    entries = served.tocoo()
+    order = np.lexsort((-entries.col, entries.data))  # the last one of a venue counts
+    main = np.zeros(served.shape[0], np.int64)
+    main[entries.row[order]] = entries.col[order]
+    return main
+
+
+def _keep_own_ground(
+    of_cell: NDArray[np.int64],
+    network: RoadNetwork,
+    candidates: Candidates,
+    sites: NDArray[np.int64],
+    cells: Cells,
+) -> None:
+    """Gives each center the cell that it stands on, or the nearest one that is no other center's.
+
+    Where venues decide whose the land is, a center's own might go to another one.
+    """
+    x, y = network.x[cells.node], network.y[cells.node]
+    free = np.ones(len(of_cell), bool)
+    for k, site in enumerate(sites.tolist()):
+        away = np.hypot(x - candidates.x[site], y - candidates.y[site])
+        own = int(np.argmin(np.where(free, away, np.inf)))
+        of_cell[own], free[own] = k, False
 
 
 def _sites_of_cells(

@@ -261,7 +261,7 @@ def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan
         covered_free_flow=_in_free_flow(settings, template, demand, free, matrix.metres[:, sites]),
         front=front,
         price=sum(settings.price_center + settings.price_person * c.duty for c in centers),
-        brigades=brigade_advice(settings, network, travel, template.helpers.brigade_turnout),
+        brigades=brigade_advice(settings, network, travel, template.helpers.brigade_turnout, limit),
         hydrants=hydrants,
         water_m=water_metres(network, hydrants, venues.node),
         seconds_by_phase=steps.laps,
@@ -307,6 +307,8 @@ def _choose(
             covers, weight, seconds=seconds, standing=standing, time_limit_s=limit
         )
     if settings.objective == "capacitated":
+        if not settings.split:
+            _check_size(settings.capacity, demand, covers)
         return choose.fewest_capacitated(
             covers,
             demand.points,
@@ -339,6 +341,17 @@ def _choose(
     return choose.least_worst_time(seconds, k, standing=standing, time_limit_s=limit)
 
 
+def _check_size(capacity: int, demand: Demand, covers: NDArray[np.bool_]) -> None:
+    """Refuses a place that fits into no center and may not be divided."""
+    points = np.where(covers.any(axis=1), demand.points, 0)
+    largest = int(np.argmax(points))
+    if points[largest] > capacity:
+        raise ScenarioError(
+            f"siting: {demand.names[largest]} alone has {points[largest]} points, more than the "
+            f"capacity of {capacity}; set split = true, or raise the capacity"
+        )
+
+
 def _no_choice(settings: SitingSettings, choice: Choice, demand: Demand) -> str:
     """Why there is no plan, for a planner."""
     if len(choice.uncovered) == len(demand):
@@ -350,13 +363,6 @@ def _no_choice(settings: SitingSettings, choice: Choice, demand: Demand) -> str:
     if choice.status != "infeasible":
         return (
             f"siting: no plan was found within {settings.time_limit:g} s; raise siting.time_limit"
-        )
-    largest = int(demand.points.max())
-    if settings.objective == "capacitated" and not settings.split and largest > settings.capacity:
-        name = demand.names[int(demand.points.argmax())]
-        return (
-            f"siting: {name} alone has {largest} points, more than the capacity of "
-            f"{settings.capacity}; set split = true, or raise the capacity"
         )
     return (
         f'siting: objective = "{settings.objective}" has no solution with these candidates '

@@ -30,6 +30,10 @@ _STREETS = ("primary", "secondary", "tertiary", "unclassified", "residential", "
 
 _NO_GATE = ("motorway", "motorway_link", "trunk_link")
 
+_ONE_WIND = 45.0
+"""Equally frequent directions within these degrees are one prevailing wind (assumption: an eighth
+of the compass, as far as upwind reaches to either side)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
@@ -183,8 +187,12 @@ def _rows(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
         rows = [(f"row {reader.line_num}", row) for row in reader if any(row.values())]
     except csv.Error as error:
         raise ValueError(f"{path}, row {reader.line_num}: not CSV: {error}") from error
-    for name in ("lon", "lat"):
-        if name not in columns:
+    for name in ("lon", "lat", "name"):
+        if columns.count(name) > 1:
+            raise ValueError(
+                f'{path}: column "{name}" is there {columns.count(name)} times; once is expected'
+            )
+        if name not in columns and name != "name":
             there = ", ".join(columns)[:300] or "none"
             raise ValueError(f'{path}: column "{name}" is missing; there are {there}')
     return [(place, row) for place, row in rows]
@@ -374,10 +382,13 @@ def _check_wind(wind: Mapping[float, float], hazard: str, count: int) -> None:
             f"siting.wind: the district has {what}, and 5.1.2 asks for the long-term prevailing "
             'wind; give a wind rose, for example wind = { E = "60 %", W = "40 %" }'
         )
-    if len(wind) > 1 and max(wind.values()) - min(wind.values()) < 1e-9:
+    top = sorted(d for d, share in wind.items() if share > max(wind.values()) - 1e-9)
+    apart = max(abs((d - top[0] + 180.0) % 360.0 - 180.0) for d in top)
+    if apart > _ONE_WIND:
         raise ValueError(
-            f"siting.wind: all {len(wind)} directions have the same share, so no wind prevails; "
-            f"the district has {what}, and 5.1.2 needs a direction"
+            f"siting.wind: the wind comes equally often from "
+            f"{', '.join(f'{d:g}' for d in top)} degrees, so no wind prevails; the district has "
+            f"{what}, and 5.1.2 needs a direction"
         )
 
 

@@ -7,6 +7,7 @@ for enterprises of some danger and heritage sites that are far from a station. T
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
@@ -51,7 +52,11 @@ class BrigadeAdvice:
 
 
 def brigade_advice(
-    settings: SitingSettings, network: RoadNetwork, travel: TravelTimes, turnout_s: float
+    settings: SitingSettings,
+    network: RoadNetwork,
+    travel: TravelTimes,
+    turnout_s: float,
+    road_limit: float,
 ) -> list[BrigadeAdvice]:
     """Which places should have a full-time brigade (document 004, article 38).
 
@@ -65,6 +70,8 @@ def brigade_advice(
     network, travel : its features hold towns, plants and fire stations.
     turnout_s : of an engine.
 
+    road_limit : metres; premises of a file farther than this from any road are an error.
+
     Raises
     ------
     ValueError
@@ -76,7 +83,7 @@ def brigade_advice(
         places += [(f.name or "town", "town", f.x, f.y) for f in towns]
     plants = network.features_of("dangerous_chemicals")
     places += [(f.name or "plant", "enterprise", f.x, f.y) for f in plants]
-    places += _premises(settings, network)
+    places += _premises(settings, network, road_limit)
     if not places:
         return []
     stations = network.features_of("fire_station")
@@ -99,13 +106,14 @@ def brigade_advice(
 
 
 def _premises(
-    settings: SitingSettings, network: RoadNetwork
+    settings: SitingSettings, network: RoadNetwork, road_limit: float
 ) -> list[tuple[str, PremisesKind, float, float]]:
     if settings.premises_file is None:
         return []
     path = Path(settings.premises_file)
     places: list[tuple[str, PremisesKind, float, float]] = []
-    for feature in read_geojson(path):
+    features = read_geojson(path)
+    for feature in features:
         kind = feature.properties.get("kind")
         if kind != "enterprise" and kind != "heritage":
             raise ValueError(
@@ -115,6 +123,11 @@ def _premises(
         x, y = _middle(feature, network)
         name = str(feature.properties.get("name") or f"{kind} {feature.number}")
         places.append((name, "enterprise" if kind == "enterprise" else "heritage", x, y))
+    if places:
+        _check_on_map(
+            path, "place", features, [p[2] for p in places], [p[3] for p in places], network,
+            road_limit,
+        )  # fmt: skip
     return places
 
 
@@ -174,15 +187,28 @@ def find_hydrants(settings: SitingSettings, network: RoadNetwork, road_limit: fl
         x, y = network.project([p[0] for p in positions], [p[1] for p in positions])
         names = _unique([str(feature.properties.get("name") or "") for feature in features])
         working = np.array([f.properties.get("working", True) for f in features], bool)
-        far = np.flatnonzero(~(network.nearest(x, y)[1] <= road_limit))
-        if len(far):
-            raise ValueError(
-                f"{path}, feature {features[int(far[0])].number}: the hydrant is more than "
-                f"{road_limit / 1000:g} km from any road of {network.source}; are its coordinates "
-                "WGS-84, and of this map?"
-            )
+        _check_on_map(path, "hydrant", features, x, y, network, road_limit)
     node = network.nearest(x, y)[0] if len(x) else np.empty(0, np.int64)
     return Hydrants(names, x, y, node, working)
+
+
+def _check_on_map(
+    path: Path,
+    what: str,
+    features: Sequence[GeoFeature],
+    x: ArrayLike,
+    y: ArrayLike,
+    network: RoadNetwork,
+    road_limit: float,
+) -> None:
+    """Refuses features of a file that lie farther than the limit from any road."""
+    far = np.flatnonzero(~(network.nearest(x, y)[1] <= road_limit))
+    if len(far):
+        raise ValueError(
+            f"{path}, feature {features[int(far[0])].number}: the {what} is more than "
+            f"{road_limit / 1000:g} km from any road of {network.source}; are its coordinates "
+            "WGS-84, and of this map?"
+        )
 
 
 def _check_hydrant(path: Path, feature: GeoFeature) -> None:
@@ -195,8 +221,9 @@ def _check_hydrant(path: Path, feature: GeoFeature) -> None:
 
 
 def _unique(names: Sequence[str]) -> list[str]:
+    times = Counter(names)
     return [
-        name if name and names.count(name) == 1 else f"{name or 'H'}-{k:03d}"
+        name if name and times[name] == 1 else f"{name or 'H'}-{k:03d}"
         for k, name in enumerate(names, 1)
     ]
 

@@ -1,0 +1,87 @@
+"""Plans of awkward districts: places without points or divided, names, handed-over scenarios."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+
+from twin.planning import SitePlan, plan_sites
+from twin.planning.handover import write_scenarios
+from twin.roads.load import load_roads
+from twin.roads.network import RoadNetwork
+from twin.roads.settings import RoadSettings
+from twin.scenario import ScenarioError, load_scenario
+from twin.world import simulate
+
+BASE = ["siting.count=60", "siting.front=0", "siting.edge=false"]
+
+
+@pytest.fixture(scope="module")
+def township() -> RoadNetwork:
+    return load_roads(RoadSettings())
+
+
+def planned(tmp_path: Path, venues: list[str], *settings: str) -> SitePlan:
+    """A plan of the township for venues in rows of id, lon, lat, kind, smoke alarms."""
+    file = tmp_path / "venues.csv"
+    file.write_text("\n".join(["id,lon,lat,kind,smoke_alarm", *venues]) + "\n", encoding="utf-8")
+    return plan_sites(load_scenario("township", [*BASE, f"venues.file={file}", *settings]))
+
+
+def row(network: RoadNetwork, node: int, points: int, name: str = "") -> str:
+    lon, lat = network.lon[node], network.lat[node]
+    return f"{name or f'P{node}'},{lon:.7f},{lat:.7f},nine_small,{points}"
+
+
+def test_a_place_without_points_is_in_its_centers_area(
+    tmp_path: Path, township: RoadNetwork
+) -> None:
+    nodes = np.random.default_rng(1).choice(len(township), 80, replace=False).tolist()
+    plan = planned(tmp_path, [row(township, node, 20 * (k % 2)) for k, node in enumerate(nodes)])
+    assert len(plan.centers) > 2
+    for center in plan.centers:
+        x, y = plan.venues.x[center.venues], plan.venues.y[center.venues]
+        assert shapely.distance(center.area, shapely.points(x, y)).max() < 1.0
+
+
+def test_a_new_center_has_no_standing_centers_name(tmp_path: Path, township: RoadNetwork) -> None:
+    rows = [row(township, node, 20) for node in range(0, len(township), 97)]
+    plan = planned(tmp_path, rows, 'siting.standing."center-2"={lon=119.58, lat=32.03}')
+    names = [center.name for center in plan.centers]
+    assert names[0] == "center-2"
+    assert len(set(names)) == len(names) > 2
+    write_scenarios(tmp_path, plan)
+    assert set(load_scenario(tmp_path / "all-centers.toml").centers) == set(names)
+
+
+@pytest.fixture(scope="module")
+def divided(tmp_path_factory: pytest.TempPathFactory, township: RoadNetwork) -> SitePlan:
+    """A place of 4,500 points and a small one beside it; a center holds 2,000."""
+    rows = [row(township, 900, 4500, "tower"), row(township, 901, 20, "shop")]
+    folder = tmp_path_factory.mktemp("divided")
+    return planned(folder, rows, "siting.objective=capacitated", "siting.capacity=2000")
+
+
+def test_every_center_stands_in_its_area(divided: SitePlan) -> None:
+    """`twin run` refuses a center that is outside; here most of them serve somebody far away."""
+    assert [center.points <= 2000 for center in divided.centers] == [True] * 3
+    for center in divided.centers:
+        assert shapely.dwithin(center.area, shapely.Point(center.x, center.y), 1.0)
+
+
+def test_a_divided_place_is_divided_in_the_scenarios(divided: SitePlan, tmp_path: Path) -> None:
+    """Each center alone, and all together: everybody has the points that the plan gives."""
+    for file in write_scenarios(tmp_path, divided):
+        run = simulate(load_scenario(tmp_path / file, ['duration="1 d"']))
+        (name,) = run.sites
+        (center,) = [c for c in divided.centers if c.name == name]
+        assert run.points == center.points
+
+
+def test_a_place_larger_than_a_center(tmp_path: Path, township: RoadNetwork) -> None:
+    with pytest.raises(ScenarioError, match="siting: tower alone has 900 points, more than the"):
+        planned(
+            tmp_path, [row(township, 900, 900, "tower"), row(township, 5, 9)],
+            "siting.objective=capacitated", "siting.capacity=800", "siting.split=false",
+        )  # fmt: skip
