@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from twin.assessment import Assessment, Finding, Verdict
 from twin.report.assumptions import Assumption
+from twin.report.output import Picture, template
 from twin.report.table import outcome, reasons, summary
 from twin.report.texts import WORDS, Language, modality_word, say, verdict_word, word
 
@@ -18,20 +18,6 @@ VERDICT_CLASS = {
     Verdict.NOT_JUDGED: "open",
     Verdict.FIGURE: "figure",
 }
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A drawn figure: its name, its caption and its PNG."""
-
-    name: str
-    caption: str
-    png: bytes
-
-    @property
-    def uri(self) -> str:
-        """The image as a data URI."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
 
 
 @dataclass(frozen=True)
@@ -60,16 +46,8 @@ def page(
     name : of the scenario or the log; lead : what it is for.
     sections : one per center; assumed : the assumptions; notes : remarks on the page itself.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("twin.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(
+    shaped = template(
+        "report.html.j2",
         lang=lang,
         colon="：" if lang == "zh" else ": ",
         outcome=lambda finding: outcome(finding, lang),
@@ -87,8 +65,7 @@ def page(
         ],
         readings=readings,
     )
-    template = environment.get_template("report.html.j2")
-    return template.render(name=name, lead=lead, sections=sections, assumed=assumed, notes=notes)
+    return shaped.render(name=name, lead=lead, sections=sections, assumed=assumed, notes=notes)
 
 
 def readings(sections: Sequence[Section]) -> list[Finding]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text as Line
@@ -14,7 +12,9 @@ from twin.assessment.finding import Text
 from twin.experiment.evidence import Decision
 from twin.experiment.rollout import CenterYear, Rollout, Year
 from twin.experiment.targets import targets
-from twin.report.size_table import grid, value
+from twin.report.grid import grid
+from twin.report.output import write_rows
+from twin.report.size_table import STYLES, value
 from twin.report.size_texts import tell
 from twin.report.texts import Language, say
 
@@ -185,7 +185,9 @@ def print_rollout(console: Console, rollout: Rollout, lang: Language, folder: Pa
         names: Sequence[str], rows: Sequence[Sequence[str]], decisions: Sequence[Decision] = ()
     ) -> None:
         heads = {name: words(name, lang) for name in names}
-        console.print(grid(heads, rows, console.width, decisions, ("center", "near", "gives_way")))
+        styles = {"decision": [STYLES[decision] for decision in decisions]} if decisions else {}
+        wide, left = ("center", "near", "gives_way"), ("year", "since")
+        console.print(grid(heads, rows, console.width, wide, left, styles))
 
     show(YEAR_COLUMNS, [year_row(year, lang) for year in rollout.years])
     last = rollout.years[-1]
@@ -203,7 +205,7 @@ def print_rollout(console: Console, rollout: Rollout, lang: Language, folder: Pa
 
 def write_tables(folder: Path, rollout: Rollout) -> None:
     """``years.csv`` and ``centers.csv``."""
-    _write(
+    write_rows(
         folder / "years.csv",
         [
             {
@@ -225,7 +227,7 @@ def write_tables(folder: Path, rollout: Rollout) -> None:
             for year in rollout.years
         ],
     )
-    _write(
+    write_rows(
         folder / "centers.csv",
         [
             {
@@ -251,11 +253,3 @@ def write_tables(folder: Path, rollout: Rollout) -> None:
             for center in year.centers
         ],
     )
-
-
-def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names, restval="")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +10,7 @@ import numpy as np
 from twin.experiment.rollout import Rollout
 from twin.report.area_map import draw_roads, draw_scale, draw_villages, set_frame
 from twin.report.figures import INK, Pen
-from twin.report.folder import MANIFEST, files_in, whole_folder
-from twin.report.page import Picture
+from twin.report.output import Picture, drawing, font_note, lead, output, save, template
 from twin.report.rollout_table import (
     CENTER_COLUMNS,
     WORDS,
@@ -26,10 +22,9 @@ from twin.report.rollout_table import (
     write_tables,
     year_row,
 )
-from twin.report.size_write import assumed, draw, font_note, lead, template
+from twin.report.size_write import assumed
 from twin.report.texts import WORDS as REPORT_WORDS
 from twin.report.texts import Language, word
-from twin.report.write import versions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,33 +48,27 @@ def write_rollout(folder: Path, rollout: Rollout, lang: Language = "en") -> None
     FolderError
         The folder holds something else than an earlier output.
     """
-    since = time.perf_counter()
-    with whole_folder(folder) as part:
+    last = rollout.years[-1]
+    with output(
+        folder,
+        rollout.scenario,
+        rollout.seconds,
+        roads=rollout.plan.network.source,
+        counts={
+            "years": len(rollout.years),
+            "centers": len(last.centers),
+            "points": last.points,
+            "periods": rollout.periods,
+        },
+    ) as part:
         (part / "scenario.toml").write_text(rollout.scenario.toml(), encoding="utf-8")
         write_tables(part, rollout)
-        figures = [
-            ("years", words("fig_years", lang), partial(draw_years, rollout)),
-            ("map", words("fig_map", lang), partial(draw_map, rollout)),
-        ]
-        pictures = draw(part, figures, lang)
+        with drawing(part, lang) as pen:
+            pictures = [
+                save(part, name, words(f"fig_{name}", lang), draw(rollout, pen))
+                for name, draw in (("years", draw_years), ("map", draw_map))
+            ]
         (part / "report.html").write_text(_page(rollout, pictures, lang), encoding="utf-8")
-        seconds = {**rollout.seconds, "report": time.perf_counter() - since}
-        manifest = {
-            **versions(),
-            "scenario": rollout.scenario.name,
-            "seed": rollout.scenario.seed,
-            "roads": rollout.plan.network.source,
-            "seconds": {f"{name}_seconds": round(value, 4) for name, value in seconds.items()},
-            "counts": {
-                "years": len(rollout.years),
-                "centers": len(rollout.years[-1].centers),
-                "points": rollout.years[-1].points,
-                "periods": rollout.periods,
-            },
-            "files": files_in(part),
-        }
-        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-        (part / MANIFEST).write_text(text, encoding="utf-8")
 
 
 def draw_years(rollout: Rollout, pen: Pen) -> Figure:

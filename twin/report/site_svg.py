@@ -26,7 +26,7 @@ _NAMED = 3000
 """Demand points up to which each has its own mark and words; more are drawn as one path."""
 
 
-def drawing(plan: SitePlan, lang: Language) -> str:
+def picture(plan: SitePlan, lang: Language) -> str:
     """The SVG element of a plan; y runs south, a unit is a metre.
 
     Parameters

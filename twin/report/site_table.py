@@ -15,6 +15,7 @@ from rich.text import Text as Line
 
 from twin.planning.centers import Binding, CenterPlan, place_name
 from twin.planning.plan import SitePlan, Uncovered
+from twin.report.output import write_rows
 from twin.report.site_texts import centers_word, km, minutes, percent, side, tell
 from twin.report.texts import Language, word
 from twin.siting.services import nearest_hydrants
@@ -477,11 +478,5 @@ def _excluded_rows(plan: SitePlan) -> Iterator[Row]:
 
 def write_tables(folder: Path, plan: SitePlan) -> None:
     """Writes every table that has rows as a CSV file."""
-    import csv
-
     for name, rows in tables(plan).items():
-        if rows:
-            with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(rows)
+        write_rows(folder / f"{name}.csv", rows)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import time
-from io import BytesIO
+import re
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +10,10 @@ from typing import TYPE_CHECKING
 from twin.planning.handover import write_scenarios
 from twin.planning.plan import SitePlan
 from twin.report.assumptions import assumptions
-from twin.report.folder import MANIFEST, files_in, whole_folder
+from twin.report.output import Picture, drawing, font_note, lead, output, save, template
 from twin.report.site_layers import write_layers
 from twin.report.site_map import colour, draw_front, draw_plan
-from twin.report.site_svg import drawing
+from twin.report.site_svg import picture
 from twin.report.site_table import (
     COLUMNS,
     brigade_lines,
@@ -38,12 +35,9 @@ from twin.report.site_table import (
 )
 from twin.report.site_texts import minutes, tell
 from twin.report.texts import Language, word
-from twin.report.write import DPI, versions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from matplotlib.figure import Figure
 
 LAYERS = (
     ("areas", "legend_area", True),
@@ -57,6 +51,9 @@ LAYERS = (
     ("hydrants", "legend_hydrants", False),
 )
 """Layers of the page's map: their group in the drawing, their name, shown at first."""
+
+_DECIDES = re.compile(r"^(siting|roads)\.|\.(response\.turnout|site_radius)$")
+"""Assumptions on which a plan rests, by their keys."""
 
 _LISTED = 20  # uncovered demand on the page; the file has all
 
@@ -75,92 +72,56 @@ def write_plan(folder: Path, plan: SitePlan, lang: Language = "en") -> None:
     FolderError
         The folder holds something else than an earlier run or plan.
     """
-    import logging
-
-    import matplotlib as mpl
-
-    from twin.report.figures import Pen
-
-    since = time.perf_counter()
-    # a Chinese font without a regular weight is no news to a user
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    pen = Pen(lang)
-    with whole_folder(folder) as part:
+    choice = plan.choice
+    with output(
+        folder,
+        plan.scenario,
+        plan.seconds_by_phase,
+        roads=plan.network.source,
+        counts={
+            "nodes": len(plan.network),
+            "venues": plan.demand.venues,
+            "demand": len(plan.demand),
+            "points": plan.points,
+            "candidates": plan.offered,
+            "excluded": plan.offered - len(plan.candidates),
+            "centers": len(plan.centers),
+            "uncovered": len(plan.uncovered),
+        },
+        choice={
+            "objective": plan.settings.objective,
+            "value": choice.objective,
+            "bound": choice.bound if isfinite(choice.bound) else None,
+            "gap": choice.gap if isfinite(choice.gap) else None,
+            "status": choice.status,
+        },
+    ) as part:
         (part / "district.toml").write_text(plan.scenario.toml(), encoding="utf-8")
         write_tables(part, plan)
-        for name in ("layers", "scenarios", "figures"):
+        for name in ("layers", "scenarios"):
             (part / name).mkdir()
         write_layers(part / "layers", plan)
         write_scenarios(part / "scenarios", plan)
-        with mpl.rc_context(pen.rc()):
-            _save(part / "figures" / "map.png", draw_plan(plan, pen))
+        with drawing(part, lang) as pen:
+            save(part, "map", tell("map", lang), draw_plan(plan, pen))
             front = draw_front(plan, pen)
-            png = None if front is None else _save(part / "figures" / "front.png", front)
-        (part / "site.html").write_text(_page(plan, png, lang), encoding="utf-8")
-        seconds = {**plan.seconds_by_phase, "report": time.perf_counter() - since}
-        manifest = {
-            **versions(),
-            "scenario": plan.scenario.name,
-            "seed": plan.scenario.seed,
-            "roads": plan.network.source,
-            "seconds": {f"{name}_seconds": round(value, 4) for name, value in seconds.items()},
-            "counts": {
-                "nodes": len(plan.network),
-                "venues": plan.demand.venues,
-                "demand": len(plan.demand),
-                "points": plan.points,
-                "candidates": plan.offered,
-                "excluded": plan.offered - len(plan.candidates),
-                "centers": len(plan.centers),
-                "uncovered": len(plan.uncovered),
-            },
-            "choice": {
-                "objective": plan.settings.objective,
-                "value": plan.choice.objective,
-                "bound": plan.choice.bound if isfinite(plan.choice.bound) else None,
-                "gap": plan.choice.gap if isfinite(plan.choice.gap) else None,
-                "status": plan.choice.status,
-            },
-            "files": files_in(part),
-        }
-        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-        (part / MANIFEST).write_text(text, encoding="utf-8")
+            trade = None if front is None else save(part, "front", tell("front", lang), front)
+        (part / "site.html").write_text(_page(plan, trade, lang), encoding="utf-8")
 
 
-def _save(path: Path, figure: Figure) -> bytes:
-    png = BytesIO()
-    figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
-    path.write_bytes(png.getvalue())
-    return png.getvalue()
-
-
-def _page(plan: SitePlan, front: bytes | None, lang: Language) -> str:
+def _page(plan: SitePlan, front: Picture | None, lang: Language) -> str:
     """The page; it holds everything and opens without a network."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    from twin.report.figures import chinese_font
-
-    environment = Environment(
-        loader=PackageLoader("twin.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(
-        lang=lang, t=lambda key: tell(key, lang), w=lambda key: word(key, lang)
-    )
     facts = [edge_line(plan, lang), excluded_line(plan, lang)]
     if plan.settings.objective == "cheapest":
         facts.append(price_line(plan, lang))
-    uri = None
-    if front is not None:
-        uri = "data:image/png;base64," + base64.b64encode(front).decode()
-    no_font = lang == "zh" and chinese_font() is None
-    return environment.get_template("site.html.j2").render(
+    shaped = template(
+        "site.html.j2", lang=lang, t=lambda key: tell(key, lang), w=lambda key: word(key, lang)
+    )
+    return shaped.render(
         name=plan.scenario.name,
-        purpose=plan.scenario.purpose,
+        purpose=lead(plan.scenario, lang),
         missed=_missed(plan, lang),
         headline=headline(plan, lang),
         question=question(plan, lang),
@@ -173,14 +134,16 @@ def _page(plan: SitePlan, front: bytes | None, lang: Language) -> str:
             for number, center in enumerate(plan.centers)
         ],
         layers=LAYERS,
-        drawing=Markup(drawing(plan, lang)),  # its texts are escaped where it is made
+        drawing=Markup(picture(plan, lang)),  # its texts are escaped where it is made
         front=front_lines(plan, lang),
-        front_uri=uri,
+        front_uri=None if front is None else front.uri,
         brigades=brigade_lines(plan, lang),
         water=water_line(plan, lang),
         how=_how(plan, lang),
-        assumed=[a for a in assumptions(plan.scenario) if a.key.startswith(("siting.", "roads."))],
-        notes=[word("font_missing", lang)] if no_font else [],
+        assumed=[
+            a for a in assumptions(plan.scenario, lang) if a.key.startswith(("siting.", "roads."))
+        ],
+        notes=font_note(lang),
     )
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text as Line
 
 from twin.experiment.curve import Threshold
@@ -19,6 +16,8 @@ from twin.experiment.evidence import Decision, Estimate
 from twin.experiment.size import Trial
 from twin.experiment.study import Study
 from twin.experiment.targets import Target, in_time
+from twin.report.grid import grid
+from twin.report.output import write_rows
 from twin.report.size_texts import tell
 from twin.report.texts import Language, say
 from twin.standard import POINTS_PER_CENTER
@@ -325,7 +324,9 @@ def print_study(console: Console, study: Study, lang: Language, folder: Path) ->
         decisions: Sequence[Decision | None] = (),
     ) -> None:
         heads = {name: tell(name, lang) for name in names}
-        console.print(grid(heads, rows, console.width, decisions))
+        styles = {"decision": [STYLES[d] if d else "" for d in decisions]} if decisions else {}
+        wide, left = ("target", "variation", "beside", "size"), ("clause",)
+        console.print(grid(heads, rows, console.width, wide, left, styles))
 
     console.print()
     show(["size", "found", "as_is"], design_rows(study, lang))
@@ -356,64 +357,18 @@ def print_study(console: Console, study: Study, lang: Language, folder: Path) ->
     console.print(Line(f"{tell('report_at', lang)}: {folder / 'report.html'}"))
 
 
-WIDE = ("target", "variation", "beside", "size")
-"""Columns of words, which may be broken; numbers may not."""
-
-
-def grid(
-    names: Mapping[str, str],
-    rows: Iterable[Sequence[str]],
-    width: int,
-    decisions: Sequence[Decision | None] = (),
-    wide: Sequence[str] = WIDE,
-) -> Table:
-    """A table whose numbers are never broken or cut: words give way.
-
-    Parameters
-    ----------
-    names : of the columns, with their heads.
-    rows : the cells.
-    width : of the console.
-    decisions : of the rows, which colour the column ``decision``.
-    wide : columns of words, which share what the others leave.
-    """
-    listed = list(rows)
-    least = {
-        name: max(cell_len(text) for text in [*(row[k] for row in listed), *head.split()])
-        for k, (name, head) in enumerate(names.items())
-    }
-    words = [name for name in names if name in wide]
-    left = width - 2 * len(names) - sum(least[name] for name in names if name not in words)
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name, head in names.items():
-        table.add_column(
-            head,
-            overflow="fold",
-            width=max(min(least[name], left // len(words)), 8) if name in words else least[name],
-            justify="left" if name in (*words, "clause", "year", "since") else "right",
-        )
-    for number, row in enumerate(listed):
-        cells: list[str | Line] = list(row)
-        decision = decisions[number] if decisions else None
-        if decision is not None:
-            at = list(names).index("decision")
-            cells[at] = Line(row[at], style=STYLES[decision])
-        table.add_row(*cells)
-    return table
-
-
 # -- as files ---------------------------------------------------------------------------------
 
 
 def write_tables(folder: Path, study: Study) -> None:
     """``trials.csv``, ``periods.csv``, ``curve.csv`` and ``thresholds.csv``."""
-    _write(folder / "trials.csv", (row for t in study.sizing.trials for row in _estimates(t)))
-    _write(folder / "periods.csv", _periods(study))
+    write_rows(folder / "trials.csv", (row for t in study.sizing.trials for row in _estimates(t)))
+    write_rows(folder / "periods.csv", _periods(study))
     if study.curve is None:
         return
     grid = [(found, points, trial) for found in thresholds(study)
             for points, trial in found.trials.items()]  # fmt: skip
-    _write(
+    write_rows(
         folder / "curve.csv",
         (
             {"variation": found.variation.name, "points": points, **row}
@@ -421,7 +376,7 @@ def write_tables(folder: Path, study: Study) -> None:
             for row in _estimates(trial)
         ),
     )
-    _write(
+    write_rows(
         folder / "thresholds.csv",
         (
             {
@@ -480,12 +435,3 @@ def _periods(study: Study) -> Iterable[Mapping[str, Any]]:
                 "seed": (seed + number) % 2**63,
                 **{name: figures[name] for name in _FIGURES},
             }
-
-
-def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    listed = list(rows)
-    if listed:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(listed[0]))
-            writer.writeheader()
-            writer.writerows(listed)

@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import platform
-import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twin import __version__
 from twin.assessment import Assessment
 from twin.kpi import Rows, tables
 from twin.log import Log, write_log
 from twin.report.assumptions import Assumption, assumptions
-from twin.report.folder import MANIFEST, files_in, whole_folder
 from twin.report.notices import notices, scenario_of
-from twin.report.page import Picture, Section, page
+from twin.report.output import drawing, font_note, lead, output, save, write_rows
+from twin.report.page import Section, page
 from twin.report.texts import Language, say, word
-from twin.standard import NAME
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from twin.world import Run, Site
 
 Progress = Callable[[float], None]
-
-DPI = 120
-DEPENDENCIES = (
-    "highspy",
-    "matplotlib",
-    "networkx",
-    "numpy",
-    "osmium",
-    "osmnx",
-    "pyarrow",
-    "pydantic",
-    "pyogrio",
-    "pyproj",
-    "scipy",
-    "shapely",
-    "simpy",
-)
 
 
 def write_run(
@@ -69,9 +42,15 @@ def write_run(
     FolderError
         The folder holds something else than an earlier run.
     """
-    since = time.perf_counter()
     scenario = run.scenario
-    with whole_folder(folder) as part:
+    with output(
+        folder,
+        scenario,
+        run.seconds_by_phase,
+        roads=run.network.source,
+        counts={"points": run.points, "events": run.events, "log_rows": len(run.log)},
+        verdicts=_verdicts(assessments),
+    ) as part:
         (part / "scenario.toml").write_text(scenario.toml(), encoding="utf-8")
         write_log(run.log, part / "events.parquet")
         _write_tables(part, assessments)
@@ -79,26 +58,14 @@ def write_run(
         (part / "report.html").write_text(
             page(
                 scenario.name,
-                (lang == "zh" and scenario.purpose_zh) or scenario.purpose,
+                lead(scenario, lang),
                 sections,
                 assumptions(scenario, lang),
-                _notes(lang, "simulated_note"),
+                [word("simulated_note", lang), *font_note(lang)],
                 lang,
             ),
             encoding="utf-8",
         )
-        seconds = {**run.seconds_by_phase, "report": time.perf_counter() - since}
-        manifest = {
-            **versions(),
-            "scenario": scenario.name,
-            "seed": scenario.seed,
-            "roads": run.network.source,
-            "seconds": {f"{name}_seconds": round(value, 4) for name, value in seconds.items()},
-            "counts": {"points": run.points, "events": run.events, "log_rows": len(run.log)},
-            "verdicts": _verdicts(assessments),
-            "files": files_in(part),
-        }
-        _write_json(part / MANIFEST, manifest)
 
 
 def write_evaluation(
@@ -116,33 +83,18 @@ def write_evaluation(
         As :func:`write_run`.
     """
     scenario = scenario_of(log)
-    with whole_folder(folder) as part:
+    facts = {"counts": {"log_rows": len(log)}, "verdicts": _verdicts(assessments)}
+    with output(folder, None, None, **facts) as part:
         if "twin.scenario" in log.meta:
             (part / "scenario.toml").write_text(log.meta["twin.scenario"], encoding="utf-8")
         _write_tables(part, assessments)
         sections = _sections(part, log, assessments, lang, progress)
         name = scenario.name if scenario else ", ".join(a.center for a in assessments)
         assumed: list[Assumption] = assumptions(scenario, lang) if scenario else []
-        notes = _notes(lang, "log_note")
+        notes = [word("log_note", lang), *font_note(lang)]
         (part / "report.html").write_text(
             page(name, "", sections, assumed, notes, lang), encoding="utf-8"
         )
-        _write_json(
-            part / MANIFEST,
-            {
-                **versions(),
-                "counts": {"log_rows": len(log)},
-                "verdicts": _verdicts(assessments),
-                "files": files_in(part),
-            },
-        )
-
-
-def _notes(lang: Language, first: str) -> list[str]:
-    from twin.report.figures import chinese_font
-
-    missing = lang == "zh" and chinese_font() is None
-    return [word(first, lang), *([word("font_missing", lang)] if missing else [])]
 
 
 def _verdicts(assessments: Sequence[Assessment]) -> Mapping[str, Mapping[str, int]]:
@@ -152,26 +104,6 @@ def _verdicts(assessments: Sequence[Assessment]) -> Mapping[str, Mapping[str, in
         a.center: dict(sorted(Counter(f.verdict.value for f in a.findings).items()))
         for a in assessments
     }
-
-
-def versions() -> dict[str, Any]:
-    """Versions of the program and of what it rests on, for a manifest."""
-    found = {}
-    for name in DEPENDENCIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "?"
-    return {
-        "twin": __version__,
-        "standard": NAME,
-        "python": platform.python_version(),
-        "dependencies": found,
-    }
-
-
-def _write_json(path: Path, data: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _write_tables(folder: Path, assessments: Sequence[Assessment]) -> None:
@@ -197,11 +129,7 @@ def _write_tables(folder: Path, assessments: Sequence[Assessment]) -> None:
         for finding in assessment.findings
     ]
     for name, rows in joined.items():
-        if rows:
-            with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, list(rows[0]))
-                writer.writeheader()
-                writer.writerows(rows)
+        write_rows(folder / f"{name}.csv", rows)
 
 
 # -- figures ----------------------------------------------------------------------------------
@@ -217,26 +145,18 @@ def _sections(
     sites: Mapping[str, Site] | None = None,
 ) -> list[Section]:
     """Draws every center's figures into ``figures/`` and puts its part of the page together."""
-    import logging
-
-    import matplotlib as mpl
-
     from twin.report.area_map import draw_map
-    from twin.report.figures import FIGURES, Pen
+    from twin.report.figures import FIGURES
 
-    # a Chinese font without a regular weight is no news to a user
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    pen = Pen(lang)
-    (folder / "figures").mkdir()
     sections = []
     drawn, total = 0, len(assessments) * (len(FIGURES) + 1)
-    with mpl.rc_context(pen.rc()):
+    with drawing(folder, lang) as pen:
         for assessment in assessments:
             rows = Rows(log.of_center(assessment.center))
             prefix = f"{_file_name(assessment.center)}-" if len(assessments) > 1 else ""
             around = None
             if sites is not None:
-                around = _save(
+                around = save(
                     folder,
                     f"{prefix}map",
                     word("map", lang),
@@ -250,7 +170,7 @@ def _sections(
                     progress(drawn / total)
                 if figure is not None:
                     caption = captions[1] if lang == "zh" else captions[0]
-                    pictures.append(_save(folder, prefix + name, caption, figure))
+                    pictures.append(save(folder, prefix + name, caption, figure))
             facts = _facts(assessment, rows, lang)
             told = [say(notice, lang) for notice in notices(log, assessment.center)]
             sections.append(Section(assessment, facts, around, pictures, told))
@@ -259,13 +179,6 @@ def _sections(
 
 def _file_name(name: str) -> str:
     return "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
-
-
-def _save(folder: Path, name: str, caption: str, figure: Figure) -> Picture:
-    png = BytesIO()
-    figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
-    (folder / "figures" / f"{name}.png").write_bytes(png.getvalue())
-    return Picture(name, caption, png.getvalue())
 
 
 def _facts(assessment: Assessment, rows: Rows, lang: Language) -> list[tuple[str, str]]:
