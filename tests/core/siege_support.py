@@ -197,6 +197,8 @@ class Siege:
             else:
                 is_open = [line["id"] for line in client.pages("/core/alarm?open=true", "alarms")]
                 looked = {alarm: self.messages[alarm] for alarm in is_open}
+            if client.put_off_at and self.down:  # the blow was felt only now
+                self.down[-1] = (self.down[-1][0], time.time())
             aftermath = look(
                 client, looked, self.fleet, now, GRACE_S * self.core.speed, self.down,
                 delivered=delivered,

@@ -71,6 +71,8 @@ class Client:
     """
 
     def __init__(self, target: Target) -> None:
+        self.put_off_at = 0.0
+        """When a GET was last told to come again later, s since 1970; 0: never."""
         scheme, _, where = target.url.partition("://")
         host, _, port = where.partition("/")[0].partition(":")
         context = target.tls()
@@ -104,8 +106,14 @@ class Client:
         return Answer(answer.status, answer.getheader("Retry-After") is not None, told)
 
     def get(self, path: str) -> Any:
-        """The ``data`` of a GET."""
-        return self.call("GET", path).data
+        """The ``data`` of a GET, which comes again for as long as it is told to."""
+        until = time.monotonic() + READY_S
+        while True:
+            answer = self.call("GET", path)
+            if not answer.retry_after or time.monotonic() > until:
+                return answer.data
+            self.put_off_at = time.time()
+            time.sleep(_LOOK_S)
 
     def post(self, path: str, body: Any) -> Any:
         """The ``data`` of a POST."""

@@ -33,6 +33,8 @@ from twin.alarmcore.store.database import (
 
 log = logging.getLogger("twin.core")
 
+_AWAY = "the database is away"
+
 POOL = 6
 """Connections of a worker: its committer, timers, outbox, pullers, and two for requests."""
 
@@ -44,6 +46,9 @@ PARTITIONS_RETRY_S = 120.0
 
 LISTENING_S = 1.0
 """How often the listening connection is tried."""
+
+LISTEN_AGAIN_S = 0.1
+"""How soon after it has broken another is opened."""
 
 
 @dataclass
@@ -158,13 +163,20 @@ class Core:
                 try:
                     await self._listen(db)
                 finally:
-                    self.refusing = "the database is away"
+                    self.refusing = _AWAY
                     await db.close(timeout=1)
             except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 self.lost_database(error)
-            await asyncio.sleep(LISTENING_S)
+            await asyncio.sleep(LISTEN_AGAIN_S)
 
     async def _listen(self, db: asyncpg.Connection) -> None:
+        broken = asyncio.Event()
+
+        def end(_: object) -> None:
+            self.refusing = _AWAY  # the number is free for another worker from now on
+            broken.set()
+
+        db.add_termination_listener(end)
         await db.add_listener(CHANGED, lambda *_: self.registry.forget())
         await db.add_listener(TOKENS_CHANGED, lambda *_: self.gate.forget())
         self.gate.forget()
@@ -179,8 +191,10 @@ class Core:
                 )
             )
             await check_promises(db)
-            self.refusing = self.database_error = ""
-            await asyncio.sleep(LISTENING_S)
+            if not broken.is_set():
+                self.refusing = self.database_error = ""
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(broken.wait(), LISTENING_S)
 
 
 @contextlib.asynccontextmanager

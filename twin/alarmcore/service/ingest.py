@@ -276,7 +276,7 @@ class Ingest:
         except asyncpg.DataError as error:
             await self._one_by_one(pushes, error)
             return
-        except (*DATABASE_AWAY, *COLLISION) as error:
+        except (DatabaseAway, *DATABASE_AWAY, *COLLISION) as error:
             # The database is away or full: whoever pushed comes again.
             self.core.lost_database(error)
             for push in pushes:
@@ -311,8 +311,16 @@ class Ingest:
             pushes[0].done.set_exception(error)
 
     async def store(self, pushes: Sequence[Push]) -> list[Received]:
-        """Writes pushes and all that follows from them; they are on disk when it returns."""
+        """Writes pushes and all that follows from them; they are on disk when it returns.
+
+        Raises
+        ------
+        DatabaseAway
+            If the worker has lost its number since they came: another may have it by now.
+        """
         core = self.core
+        if core.refusing:
+            raise DatabaseAway(core.refusing)
         async with core.pool.acquire() as db, db.transaction():
             batch = core.batch()
             rows = [
