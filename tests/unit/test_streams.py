@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from random import Random
 
 import numpy as np
@@ -66,6 +67,15 @@ def test_a_stream_is_the_same_on_every_machine_and_in_every_year() -> None:
     draw = Streams(1).generator("fault", "smoke_alarm", 0).random()
     assert draw == Streams(1).generator("fault", "smoke_alarm", 0).random()
     assert draw == DRAW
+
+
+@given(st.integers(0, 2**200))
+def test_a_stream_is_that_of_the_seed_with_the_hash_of_its_name_as_spawn_key(seed: int) -> None:
+    digest = hashlib.blake2b(b"fault\x1f7", digest_size=16).digest()
+    key = tuple(int.from_bytes(digest[k : k + 4], "little") for k in range(0, 16, 4))
+    sequence = np.random.SeedSequence(seed, spawn_key=key)
+    expected = np.random.Generator(np.random.PCG64(sequence)).random(3)
+    assert np.array_equal(Streams(seed).generator("fault", 7).random(3), expected)
 
 
 DRAW = 0.0025302241777861445
