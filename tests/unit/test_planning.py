@@ -12,6 +12,7 @@ from twin.roads.load import load_roads
 from twin.roads.network import RoadNetwork
 from twin.roads.settings import RoadSettings
 from twin.scenario import ScenarioError, load_scenario
+from twin.terms import Kind
 from twin.world import simulate
 
 BASE = ["siting.count=60", "siting.front=0", "siting.edge=false"]
@@ -72,11 +73,18 @@ def test_every_center_stands_in_its_area(divided: SitePlan) -> None:
 
 def test_a_divided_place_is_divided_in_the_scenarios(divided: SitePlan, tmp_path: Path) -> None:
     """Each center alone, and all together: everybody has the points that the plan gives."""
+    planned_points = {center.name: center.points for center in divided.centers}
+    alone = {}
     for file in write_scenarios(tmp_path, divided):
         run = simulate(load_scenario(tmp_path / file, ['duration="1 d"']))
         (name,) = run.sites
-        (center,) = [c for c in divided.centers if c.name == name]
-        assert run.points == center.points
+        alone[name] = run.points
+    assert alone == planned_points
+    together = simulate(load_scenario(tmp_path / "all-centers.toml", ['duration="1 d"']))
+    devices = together.log.rows(Kind.DEVICE)
+    assert {name: len(devices.of_center(name)) for name in planned_points} == planned_points
+    names = [name for site in together.sites.values() for name in site.venue_ids]
+    assert len(set(names)) == len(names) == 4  # the tower three times, the shop once
 
 
 def test_a_place_larger_than_a_center(tmp_path: Path, township: RoadNetwork) -> None:
@@ -85,3 +93,11 @@ def test_a_place_larger_than_a_center(tmp_path: Path, township: RoadNetwork) -> 
             tmp_path, [row(township, 900, 900, "tower"), row(township, 5, 9)],
             "siting.objective=capacitated", "siting.capacity=800", "siting.split=false",
         )  # fmt: skip
+
+
+def test_a_venue_of_a_center_that_there_is_not(tmp_path: Path) -> None:
+    file = tmp_path / "venues.csv"
+    file.write_text("id,lon,lat,kind,center\nV,119.6,32.0,nine_small,west\n")
+    scenario = load_scenario("township", [f"venues.file={file}", 'duration="1 d"'])
+    with pytest.raises(ScenarioError, match=r'venues\.csv: venue "V" has center "west", which is'):
+        simulate(scenario)

@@ -157,6 +157,8 @@ def test_compass_names_are_degrees() -> None:
         ({"objective": "best", "k": 1, "standing": {"a": {"lon": 1, "lat": 1},
                                                    "b": {"lon": 2, "lat": 1}}}, "stand already"),
         ({"candidates": "file"}, "go together"),
+        ({"standing": {" a": {"lon": 1, "lat": 1}}}, "' a' cannot be the name of a center"),
+        ({"standing": {"a\nb": {"lon": 1, "lat": 1}}}, "without line breaks"),
     ],
 )  # fmt: skip
 def test_settings_that_contradict_themselves(changes: dict[str, object], says: str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.planning.centers import CenterPlan
 from twin.planning.plan import SitePlan
@@ -25,7 +27,8 @@ def write_scenarios(folder: Path, plan: SitePlan) -> list[str]:
 
     Each center's scenario has the roads of the district, the center's own venues (CSV) and area
     (GeoJSON), and the people that the plan gives it; everything else is as in the scenario that was
-    planned. Paths in it are relative to it, but for files of the district's scenario.
+    planned. The one with all has all venues with their centers; a place that is divided is there
+    once for each center. Paths are relative, but for files of the district's scenario.
 
     Parameters
     ----------
@@ -37,19 +40,22 @@ def write_scenarios(folder: Path, plan: SitePlan) -> list[str]:
     The files of the scenarios, by the plan's order of centers; centers without points have none.
     """
     files = []
+    working = {c.name: (k, c) for k, c in enumerate(plan.centers) if c.points}
     for number, center in enumerate(plan.centers):
         (folder / f"{_file(number)}-area.geojson").write_text(
             area_geojson(plan, center), encoding="utf-8"
         )
         if center.points == 0:
             continue
-        _write_venues(folder / f"{_file(number)}-venues.csv", plan, number)
-        own = _scenario(plan, {center.name: (number, center)}, f"{_file(number)}-venues.csv")
+        venues = f"{_file(number)}-venues.csv"
+        _write_venues(folder / venues, plan, [number])
+        own = _scenario(plan, {center.name: (number, center)}, venues)
         file = f"{_file(number)}.toml"
         (folder / file).write_text(_head(center) + own.toml(), encoding="utf-8")
         files.append(file)
-    working = {c.name: (k, c) for k, c in enumerate(plan.centers) if c.points}
-    (folder / "all-centers.toml").write_text(_scenario(plan, working).toml(), encoding="utf-8")
+    _write_venues(folder / "all-venues.csv", plan, [number for number, _ in working.values()])
+    together = _scenario(plan, working, "all-venues.csv")
+    (folder / "all-centers.toml").write_text(together.toml(), encoding="utf-8")
     return files
 
 
@@ -64,15 +70,13 @@ def _head(center: CenterPlan) -> str:
     )
 
 
-def _scenario(
-    plan: SitePlan, centers: dict[str, tuple[int, CenterPlan]], venues: str | None = None
-) -> Scenario:
+def _scenario(plan: SitePlan, centers: dict[str, tuple[int, CenterPlan]], venues: str) -> Scenario:
     """The district's scenario with these centers instead of its own, and without the planning.
 
     Parameters
     ----------
     plan, centers : what was planned, and which centers with their numbers.
-    venues : their file of venues; those of the district if absent.
+    venues : their file of venues.
     """
     scenario = plan.scenario
     template = plan.template.model_dump(mode="json", exclude_none=True)
@@ -97,14 +101,44 @@ def _scenario(
     data.pop("siting", None)
     data.pop("rollout", None)
     data |= {"centers": tables, "name": named, "purpose": purpose}
-    if venues is not None:
-        data["venues"] |= {"file": venues, "coordinates": "wgs84", "connected": {}}
+    data["venues"] |= {"file": venues, "coordinates": "wgs84", "connected": {}}
     return Scenario.model_validate(data)
 
 
-def _write_venues(path: Path, plan: SitePlan, number: int) -> None:
-    """The center's venues with their devices; of a venue that is split, the center's part."""
-    center, venues = plan.centers[number], plan.venues
+def _write_venues(path: Path, plan: SitePlan, numbers: Sequence[int]) -> None:
+    """The centers' venues with their devices; of a venue that is divided, each center's part."""
+    venues, served = plan.venues, plan.served.tocsr()
+    lon, lat = plan.network.unproject(venues.x, venues.y)
+    together, centers_of = len(numbers) > 1, np.diff(served.indptr)
+    rows = []
+    for number in numbers:
+        center = plan.centers[number]
+        for venue, part in zip(center.venues.tolist(), _parts(plan, number).tolist(), strict=True):
+            name = venues.ids[venue]
+            if together and centers_of[venue] > 1:
+                name += f"-{center.name}"
+            row = [
+                name,
+                f"{lon[venue]:.7f}",
+                f"{lat[venue]:.7f}",
+                VENUE_KIND_NAMES[venues.kind[venue]],
+                int(venues.responsible[venue]),
+                *part,
+            ]
+            if together:
+                row.append(center.name)
+            rows.append((venue, row))
+    rows.sort(key=lambda one: one[0])  # the order of the district's venues is that of their luck
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        head = ["id", "lon", "lat", "kind", "responsible", *POINT_KINDS]
+        writer.writerow([*head, "center"] if together else head)
+        writer.writerows(row for _, row in rows)
+
+
+def _parts(plan: SitePlan, number: int) -> NDArray[np.int64]:
+    """(venues of the center, point kinds) the devices of each venue that the center looks after."""
+    center = plan.centers[number]
     counts = _counts(plan)[center.venues]
     before = plan.served.tocsr()[:, :number].sum(axis=1)
     first = np.asarray(before).ravel()[center.venues]
@@ -112,25 +146,11 @@ def _write_venues(path: Path, plan: SitePlan, number: int) -> None:
     end = np.cumsum(counts, axis=1)
     start = end - counts
     low, high = first[:, None], (first + center.points_of)[:, None]
-    part = np.clip(np.minimum(end, high) - np.maximum(start, low), 0, None)
-    lon, lat = plan.network.unproject(venues.x[center.venues], venues.y[center.venues])
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "lon", "lat", "kind", "responsible", *POINT_KINDS])
-        for k, venue in enumerate(center.venues.tolist()):
-            writer.writerow(
-                [
-                    venues.ids[venue],
-                    f"{lon[k]:.7f}",
-                    f"{lat[k]:.7f}",
-                    VENUE_KIND_NAMES[venues.kind[venue]],
-                    int(venues.responsible[venue]),
-                    *part[k].tolist(),
-                ]
-            )
+    part: NDArray[np.int64] = np.maximum(np.minimum(end, high) - np.maximum(start, low), 0)
+    return part
 
 
-def _counts(plan: SitePlan) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _counts(plan: SitePlan) -> NDArray[np.int64]:
     """(venues, point kinds) devices of each venue."""
     fleet = plan.fleet
     counts = np.zeros((len(plan.venues.ids), len(POINT_KINDS)), np.int64)

@@ -189,6 +189,17 @@ class SitingSettings(Settings):
         """The wind rose by degrees."""
         return {_degrees(name): share for name, share in self.wind.items()}
 
+    @field_validator("standing")
+    @classmethod
+    def _named(cls, standing: dict[str, StandingSettings]) -> dict[str, StandingSettings]:
+        for name in standing:
+            if not name or name != name.strip() or not name.isprintable():
+                raise ValueError(
+                    f"{name!r} cannot be the name of a center; write one without spaces around it "
+                    "and without line breaks"
+                )
+        return standing
+
     @field_validator("wind")
     @classmethod
     def _rose(cls, wind: dict[str, float]) -> dict[str, float]:

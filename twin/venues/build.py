@@ -50,6 +50,7 @@ class Venues:
     video : has video for verification.
     fire_rate_per_year : incipient fires per year.
     contract_end_s : when the running contract ends, s from t = 0.
+    center : the center that each belongs to by the file of venues; "" where its place decides.
     """
 
     ids: list[str]
@@ -63,6 +64,7 @@ class Venues:
     video: NDArray[np.bool_]
     fire_rate_per_year: Floats
     contract_end_s: Floats
+    center: list[str]
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ def build_venues(
         video=video[by_now],
         fire_rate_per_year=per_kind[kind],
         contract_end_s=contract_end_s[by_now],
+        center=[listed.center[venue] for venue in by_now.tolist()],
     )
     return venues, _fleet(counts[by_now], ids)
 
@@ -197,7 +200,7 @@ def _generate(
     x, y = place(kind, luck, network, settings.road_limit)
     responsible = np.full(n, settings.responsible, np.int16)
     ids = [f"V{i + 1:05d}" for i in range(n)]
-    return VenueList(ids, kind, x, y, responsible, counts), counts
+    return VenueList(ids, kind, x, y, responsible, counts, [""] * n), counts
 
 
 def _draw_counts(kind: NDArray[np.int8], streams: Streams) -> Indices:

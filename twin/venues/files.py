@@ -26,7 +26,7 @@ POINT_KINDS = tuple(name for name, kind in KINDS.items() if kind.is_point)
 """Device kinds that a file may count; gateways follow from the RS485 devices."""
 
 
-_COLUMNS = frozenset({"id", "lon", "lat", "kind", "responsible", *KINDS})
+_COLUMNS = frozenset({"id", "lon", "lat", "kind", "responsible", "center", *KINDS})
 """Columns that are read; capitals are accepted."""
 
 
@@ -41,6 +41,7 @@ class VenueList:
     x, y : metres in the road network's projection.
     responsible : responsible people registered.
     counts : (n, number of :data:`POINT_KINDS`) devices, or None where the file counts none.
+    center : the center that each belongs to; "" where its place decides.
     """
 
     ids: list[str]
@@ -49,14 +50,16 @@ class VenueList:
     y: NDArray[np.float64]
     responsible: NDArray[np.int16]
     counts: NDArray[np.int32] | None
+    center: list[str]
 
 
 def read_venues(settings: VenueSettings, network: RoadNetwork) -> VenueList:
     """The venues of ``settings.file``.
 
-    A CSV file has the columns ``lon``, ``lat``, ``kind``, and optionally ``id``, ``responsible``
-    and one column per device kind (then all devices are counted there, blank is 0); other columns
-    are left alone. A GeoJSON file has point features with the same names as properties.
+    A CSV file has the columns ``lon``, ``lat``, ``kind``, and optionally ``id``, ``responsible``,
+    ``center`` and one column per device kind (then all devices are counted there, blank is 0);
+    other columns are left alone. A GeoJSON file has point features with the same names as
+    properties.
 
     Raises
     ------
@@ -80,7 +83,7 @@ def read_venues(settings: VenueSettings, network: RoadNetwork) -> VenueList:
 
     ids: list[str] = []
     seen: dict[str, str] = {}
-    kind, lon, lat, responsible, counts = [], [], [], [], []
+    kind, lon, lat, responsible, counts, center = [], [], [], [], [], []
     for place, row in rows:
         where = f"{path}, {place}"
         name = str(row.get("id") or "").strip() or f"V{len(ids) + 1:05d}"
@@ -94,6 +97,7 @@ def read_venues(settings: VenueSettings, network: RoadNetwork) -> VenueList:
         lat.append(north)
         responsible.append(_count(where, row, "responsible", settings.responsible))
         counts.append([_count(where, row, c, 0) if c in counted else 0 for c in POINT_KINDS])
+        center.append(str(row.get("center") or "").strip())
     if counted and not np.any(counts):
         raise ValueError(
             f"{path}: counts no device at all, so there would be nothing to watch; fill the "
@@ -108,6 +112,7 @@ def read_venues(settings: VenueSettings, network: RoadNetwork) -> VenueList:
         y,
         np.array(responsible, np.int16),
         np.array(counts, np.int32) if counted else None,
+        center,
     )
 
 

@@ -227,7 +227,8 @@ def _assign(
     sites: Mapping[str, tuple[float, float]],
     areas: Mapping[str, Polygon],
 ) -> NDArray[np.int64]:
-    """The center of each venue: the one whose file's area has it, else the nearest."""
+    """The center of each venue: by the file of venues, else whose file's area has it, else the
+    nearest."""
     import shapely
 
     places = np.array(list(sites.values()))
@@ -238,6 +239,15 @@ def _assign(
     for number, (name, center) in enumerate(scenario.centers.items()):
         if center.area is not None:
             of_center[shapely.contains_xy(areas[name], venues.x, venues.y)] = number
+    names = list(scenario.centers)
+    for venue, name in enumerate(venues.center):
+        if name and name not in names:
+            raise ScenarioError(
+                f'{scenario.venues.file}: venue "{venues.ids[venue]}" has center "{name}", which '
+                f"is none of this scenario's: {', '.join(names)}"
+            )
+        if name:
+            of_center[venue] = names.index(name)
     return of_center
 
 
@@ -255,6 +265,7 @@ def _part(venues: Venues, fleet: Fleet, mine: NDArray[np.int64]) -> tuple[Venues
         video=venues.video[mine],
         fire_rate_per_year=venues.fire_rate_per_year[mine],
         contract_end_s=venues.contract_end_s[mine],
+        center=[venues.center[v] for v in mine.tolist()],
     )
     new_venue = np.full(len(venues.ids), -1)
     new_venue[mine] = np.arange(len(mine))
