@@ -195,6 +195,8 @@ class Kind(StrEnum):
     """person; -; cause found, or ``scene_sealed``. Annex C."""
     REOPENED = "reopened"
     """venue; -; -. A message came after the verification had ended."""
+    PLACED = "placed"
+    """venue; -; -. The place of an alarm that was raised with the place unknown became known."""
     CLOSED = "closed"
     """person; -; -. The record is complete (8.3)."""
     DEADLINE_MISSED = "deadline_missed"

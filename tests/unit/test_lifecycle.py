@@ -40,6 +40,7 @@ from twin.alarmcore.lifecycle import (
     Verified,
     missing,
     open_deadlines,
+    place,
     step,
 )
 from twin.terms import Annotation, Category, Kind, Verification
@@ -384,3 +385,55 @@ def test_a_wrong_order_is_refused_with_what_would_be_right(
     with pytest.raises(LifecycleError, match=message):
         venue.at(1.0, event)
     assert venue.state == state
+
+
+# -- a place that becomes known -----------------------------------------------------------------
+
+
+def unplaced(*events: Event) -> VenueState:
+    """The state of a place that nobody knows, after events at time 100."""
+    state = VenueState("?d9", 0)
+    for event in (MessageReceived(7, "d9", FIRE), *events):
+        state, _ = step(state, event, 100.0)
+    return state
+
+
+def test_an_alarm_goes_on_at_its_venue_once_that_is_known() -> None:
+    left, shop, decided = place(unplaced(Responded(7, "Li")), VenueState("shop", 5))
+    assert left.alarm is None
+    assert shop.alarm is not None
+    assert (shop.alarm.id, shop.alarm.raised_at, shop.alarm.responded_at) == (7, 100.0, 100.0)
+    people = tuple(f"shop#{k}" for k in range(1, 6))
+    # Their minute runs from the receipt, and the other deadlines stay as they were.
+    assert set(open_deadlines(shop)) == {
+        SetDeadline(7, "verify", 160.0), SetDeadline(7, "notify", 160.0),
+    }  # fmt: skip
+    assert [type(one) for one in decided] == [Record, Notify, SetDeadline]
+    assert decided[:2] == (Record(Kind.PLACED, "shop", 7), Notify(7, people))
+    shop, late = step(shop, DeadlineDue(7, "notify"), 170.0)
+    assert [one.kind for one in late if isinstance(one, Record)] == [Kind.DEADLINE_MISSED]
+    shop, told = step(shop, NotificationReceipt(7, "shop#2", "sms"), 175.0)
+    assert [(one.kind, one.value) for one in told if isinstance(one, Record)] == [
+        (Kind.NOTIFIED, 75.0)
+    ]
+    shop, joined = step(shop, MessageReceived(8, "d9", FIRE), 180.0)
+    assert [one.alarm for one in joined if isinstance(one, Record)] == [7]
+
+
+def test_helpers_learn_the_place_of_a_fire_that_is_confirmed() -> None:
+    fire = unplaced(Responded(7, "Li"), Verified(7, "Li", Verification.CONFIRMED))
+    _, _, decided = place(fire, VenueState("shop", 0))
+    assert decided == (Record(Kind.PLACED, "shop", 7), SendConfirmed(7))
+
+
+def test_a_venue_with_an_open_alarm_keeps_it() -> None:
+    shop, _ = step(VenueState("shop", 5), MessageReceived(6, "d1", FIRE), 90.0)
+    state = unplaced()
+    assert place(state, shop) == (state, shop, ())
+    assert place(VenueState("?d9", 0), VenueState("shop", 5))[2] == ()
+
+
+def test_a_disabled_device_stays_disabled_at_its_venue() -> None:
+    state, _ = step(unplaced(), DeviceDisabled("d9", "painting"), 100.0)
+    left, shop, _ = place(state, VenueState("shop", 5))
+    assert (left.disabled, shop.disabled) == (frozenset(), frozenset({"d9"}))

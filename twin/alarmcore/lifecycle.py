@@ -30,9 +30,10 @@ which timers to set again after a restart.
 - A disabled device's message with no alarm open raises one like any other (6.1 has no exception).
 - People are sent, the fire is confirmed, 119 is called and so on in any round, also while a
   reopened alarm waits.
-- The notification is in time when every responsible person's receipt came in time; the 15 min run
-  from the first order until anybody arrives or every order is withdrawn. What comes after its
-  deadline finds it missed, also where nobody reported :class:`DeadlineDue`.
+- The notification is in time when the first receipt of a responsible person came in time; the
+  15 min run from the first order until anybody arrives or every order is withdrawn. What comes
+  after its deadline finds it missed, also where nobody reported :class:`DeadlineDue`.
+- An alarm whose place nobody knew goes on at its venue once that is known (:func:`place`).
 - An alarm closes only with a complete record (:func:`missing`). Receipts of notifications that are
   still under way then are recorded after it.
 """
@@ -95,7 +96,7 @@ __all__ = [
     "Event", "FireConfirmed", "LifecycleError", "MessageReceived", "NotificationFailed",
     "NotificationReceipt", "Notify", "OnScene", "PlanStarted", "Record", "ReportFiled",
     "Responded", "Rules", "SendConfirmed", "SetDeadline", "Step", "StoodDown", "VenueState",
-    "Verified", "missing", "open_deadlines", "step",
+    "Verified", "missing", "open_deadlines", "place", "step",
 ]  # fmt: skip
 
 CENTER = ""
@@ -143,6 +144,47 @@ def step(state: VenueState, event: Event, now: float, rules: Rules = DEFAULT_RUL
         For an event that the state does not allow.
     """
     return _HANDLERS[type(event)](state, event, now, rules)
+
+
+def place(
+    unplaced: VenueState, venue: VenueState
+) -> tuple[VenueState, VenueState, tuple[Decision, ...]]:
+    """The alarm of a device whose place nobody knew goes on at the venue, now that it is known.
+
+    It keeps its id, messages, record and deadlines. The venue's responsible people are notified;
+    their minute runs from the receipt of the first message, as everybody's, and may be over. Who
+    helps with a confirmed fire is told again, with the place. A venue has one open alarm at a time:
+    where it has one, nothing changes, and the other waits for its end.
+
+    Parameters
+    ----------
+    unplaced : under which the alarm was raised.
+    venue : the device's.
+
+    Returns
+    -------
+    tuple
+        Both states and the decisions, which are the venue's.
+    """
+    alarm = unplaced.alarm
+    if alarm is None or venue.alarm is not None:
+        return unplaced, venue, ()
+    people = _people(venue)
+    notify_by = alarm.raised_at + NOTIFY_S if people else None
+    moved = alarm._replace(waiting=people, notify_by=notify_by)
+    decisions: tuple[Decision, ...] = (Record(Kind.PLACED, venue.venue, alarm.id),)
+    if notify_by is not None:
+        decisions += (Notify(alarm.id, people), SetDeadline(alarm.id, NOTIFY, notify_by))
+    if alarm.confirmed_at is not None:
+        decisions += (SendConfirmed(alarm.id),)
+    left = unplaced._replace(alarm=None, disabled=frozenset())
+    disabled = venue.disabled | unplaced.disabled
+    return left, venue._replace(alarm=moved, disabled=disabled), decisions
+
+
+def _people(state: VenueState) -> tuple[str, ...]:
+    """The venue's responsible people."""
+    return tuple([f"{state.venue}#{k}" for k in range(1, state.responsible + 1)])
 
 
 def _opened(state: VenueState, event: Any) -> Alarm:
@@ -244,7 +286,7 @@ def _message(state: VenueState, event: MessageReceived, now: float, rules: Rules
 def _raise(state: VenueState, event: MessageReceived, now: float, _rules: Rules) -> Step:
     """A new alarm: notify at once, call the desk, run the clocks."""
     message, device, category = event
-    people = tuple([f"{state.venue}#{k}" for k in range(1, state.responsible + 1)])
+    people = _people(state)
     respond_by, verify_by = now + RESPONSE_S, now + VERIFICATION_S
     notify_by = now + NOTIFY_S if people else None
     alarm = Alarm(

@@ -230,8 +230,10 @@ class OutboxPage(msgspec.Struct):
 _ALARM_COLUMNS = (
     "SELECT a.id::text, a.venue, v.name AS place, a.category, a.raised, a.grade, a.stage, "
     "a.outcome, a.annotation, a.confirmed, a.closed "
-    "FROM alarm a LEFT JOIN venue v ON v.id = a.venue "
+    "FROM alarm a LEFT JOIN device d ON a.venue LIKE '?%' AND d.id = substr(a.venue, 2) "
+    "LEFT JOIN venue v ON v.id = coalesce(d.venue, a.venue) "
 )
+"""An alarm that was raised at a place unknown has the place that its device has by now."""
 _OUTBOX_COLUMNS = (
     "SELECT id::text, kind, channel, alarm::text, person, state, tries, created, sent, received, "
     "error FROM outbox "
@@ -277,7 +279,10 @@ async def alarm(call: Call) -> AlarmRecord:
             sorted({entry["subject"] for entry in log if entry["kind"] == "fire_alarm"}),
         )
         contacts = await db.fetch(
-            "SELECT n, name, phone, channels FROM responsible WHERE venue = $1 ORDER BY n", venue
+            "SELECT n, name, phone, channels FROM responsible WHERE venue = coalesce("
+            "(SELECT venue FROM device WHERE $1::text LIKE '?%' AND id = substr($1, 2)), $1) "
+            "ORDER BY n",
+            venue,
         )
         due = await db.fetch(
             "SELECT alarm::text, name, venue, at FROM deadline WHERE alarm = $1 ORDER BY at", number

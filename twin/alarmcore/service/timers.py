@@ -1,13 +1,17 @@
-"""Deadlines that have come: each is reported to the lifecycle once, by whoever is first."""
+"""What is looked after in short intervals: deadlines that have come, places that became known.
+
+Each is told to the lifecycle once, by whichever worker is first.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 
-from twin.alarmcore.lifecycle import DeadlineDue
+from twin.alarmcore.lifecycle import DeadlineDue, place
 from twin.alarmcore.service.core import Core
 from twin.alarmcore.service.engine import advance
+from twin.alarmcore.store.batch import read_states
 from twin.alarmcore.store.database import COLLISION, DATABASE_AWAY
 from twin.terms import Kind
 
@@ -26,6 +30,7 @@ async def run(core: Core) -> None:
             while await report_due(core) == MOST_AT_ONCE:
                 pass
             await miss_tickets(core)
+            await place_alarms(core)
         except (*DATABASE_AWAY, *COLLISION) as error:
             core.lost_database(error)
             await asyncio.sleep(1.0)
@@ -83,6 +88,42 @@ async def report_due(core: Core, only: str | None = None) -> int:
             batch.end_deadline(alarm, name)
     core.metrics.deadlines += len(due)
     return len(due)
+
+
+async def place_alarms(core: Core) -> None:
+    """Moves alarms that were raised at a place unknown to the venues that their devices have now.
+
+    A venue that has an open alarm is looked at again when it is closed.
+    """
+    async with core.transaction() as (db, batch):
+        rows = await db.fetch(
+            """
+            SELECT DISTINCT ON (d.venue) a.venue, d.venue
+            FROM alarm a JOIN device d ON d.id = substr(a.venue, 2)
+            WHERE a.closed IS NULL AND a.venue LIKE '?%' AND d.removed IS NULL
+                AND d.venue IS NOT NULL AND NOT EXISTS (
+                    SELECT FROM alarm b WHERE b.venue = d.venue AND b.closed IS NULL)
+            ORDER BY d.venue, a.id LIMIT $1
+            """,
+            MOST_AT_ONCE,
+        )
+        if not rows:
+            return
+        states = await read_states(db, {venue for row in rows for venue in row})
+        for unknown, venue in rows:
+            (was, was_at), (there, there_at) = states[unknown], states[venue]
+            left, taken, decisions = place(was, there)
+            if taken.alarm is None or left is was:  # somebody else was first
+                continue
+            now = max(batch.now, was_at, there_at)
+            batch.step(was, left, (), now)
+            batch.step(there, taken, decisions, now)
+            for what in (
+                "alarm SET venue = $2 WHERE id = $1",
+                "deadline SET venue = $2 WHERE alarm = $1",
+                "outbox SET venue = $2 WHERE alarm = $1 AND kind = 'confirmed'",
+            ):
+                await db.execute(f"UPDATE {what}", taken.alarm.id, venue)
 
 
 async def miss_tickets(core: Core) -> None:

@@ -16,7 +16,9 @@ import asyncpg
 
 from twin.alarmcore.errors import CoreError, DatabaseUnreachable
 
-SCHEMA_VERSION = 2
+FIRST_VERSION, SCHEMA_VERSION = 2, 3
+"""Versions of the schema: schema.sql makes the first, ``schema_<n>.sql`` makes version n of the one
+before; a new database goes the same way."""
 
 _SCHEMA_LOCK = 0x7417_0001  # advisory locks of the alarm core; the second word says for what
 WORKER_LOCK = 0x7417_0002
@@ -210,7 +212,9 @@ async def check_promises(connection: asyncpg.Connection) -> None:
 
 
 async def prepare(connection: asyncpg.Connection, center: str) -> None:
-    """Makes the schema on first contact; checks it on every other. Any number of hosts may call.
+    """Makes the schema on first contact, brings an older one up to date; checks it on every other.
+
+    Any number of hosts may call. All is done in one transaction under a lock, or nothing.
 
     Parameters
     ----------
@@ -220,7 +224,8 @@ async def prepare(connection: asyncpg.Connection, center: str) -> None:
     Raises
     ------
     CoreError
-        If the database belongs to another version or another center.
+        If the database belongs to a version that this one cannot take over, or to another center,
+        or if it is to be brought up to date while a service runs on it.
     """
     await check_promises(connection)
     async with connection.transaction():
@@ -230,20 +235,44 @@ async def prepare(connection: asyncpg.Connection, center: str) -> None:
             await connection.execute(
                 "INSERT INTO core (schema_version, center, started, clock) SELECT $1, $2, t, t "
                 "FROM extract(epoch FROM clock_timestamp()) AS t",
-                SCHEMA_VERSION,
+                FIRST_VERSION,
                 center,
             )
-        await connection.execute(_script("functions.sql"))
         version, name = await connection.fetchrow("SELECT schema_version, center FROM core")
-        if version != SCHEMA_VERSION:
-            raise CoreError(
-                f"the database has schema version {version}; this version of twin runs on "
-                f"{SCHEMA_VERSION}"
-            )
         if name != center:
             raise CoreError(
                 f"the database belongs to center {name!r}, not to {center!r}; give one of its own"
             )
+        await _migrate(connection, version)
+        await connection.execute(_script("functions.sql"))
+
+
+async def _migrate(connection: asyncpg.Connection, version: int) -> None:
+    """Brings the schema up to date, step by step; the caller's transaction makes it one."""
+    if not FIRST_VERSION <= version <= SCHEMA_VERSION:
+        right = (
+            "use the version of twin that wrote it, or a later one"
+            if version > SCHEMA_VERSION
+            else "export its log with the version of twin that wrote it, and use an empty database"
+        )
+        raise CoreError(
+            f"the database has schema version {version}; this version of twin takes over "
+            f"{FIRST_VERSION} to {SCHEMA_VERSION}: {right}"
+        )
+    if version == SCHEMA_VERSION:
+        return
+    if await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid::int = $1 "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
+        WORKER_LOCK,
+    ):
+        raise CoreError(
+            f"the database has schema version {version} and a service of another version of twin "
+            f"runs on it; stop it, then this one brings the schema to version {SCHEMA_VERSION}"
+        )
+    for number in range(version + 1, SCHEMA_VERSION + 1):
+        await connection.execute(_script(f"schema_{number}.sql"))
+    await connection.execute("UPDATE core SET schema_version = $1", SCHEMA_VERSION)
 
 
 def _script(name: str) -> str:

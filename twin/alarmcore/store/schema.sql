@@ -1,5 +1,6 @@
--- The alarm core's database. Times are seconds since 1970-01-01 UTC of the service's clock, except
--- event_log.time, which is in microseconds as in every event log.
+-- The alarm core's database, version 2; schema_3.sql and so on bring it up to date: what has once
+-- been released here does not change. Times are seconds since 1970-01-01 UTC of the service's clock,
+-- except event_log.time, which is in microseconds as in every event log.
 --
 -- Ids of messages are made by the service: microseconds of receipt * 1024 + worker, so that they
 -- order and partition by time. The id of an alarm is that of its first message.
