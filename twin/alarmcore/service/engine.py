@@ -24,11 +24,14 @@ from twin.alarmcore.lifecycle import (
 )
 from twin.alarmcore.lifecycle import Event as LifecycleEvent
 from twin.alarmcore.service.registry import Known
-from twin.alarmcore.store.batch import Batch, StoredVenue, read_states
+from twin.alarmcore.store.batch import Batch, read_states
 from twin.terms import Category, Kind, Ticket
 
 LOW_BATTERY = "low_battery"
 """The fault that opens a battery ticket (6.5)."""
+
+BATTERY = "battery_percent"
+"""The measured value that owners see (7.3). All others are in the messages that brought them."""
 
 PULL_SLACK_S = 60.0
 """How much older a pushed word may say that it is and still be newer than a pull (assumption)."""
@@ -41,6 +44,9 @@ _TO_LOOK_INTO = {
     EventType.EARLY_WARNING: Kind.EARLY_WARNING,
     EventType.SUPERVISORY: Kind.SUPERVISORY,
 }
+
+
+_STEPS = {EventType.FIRE, EventType.DISABLEMENT}
 
 
 class Arrival(NamedTuple):
@@ -63,6 +69,19 @@ def unknown_place(device: str) -> str:
     return f"?{device}"
 
 
+def _venue(device: str, entry: Known | None) -> str:
+    return unknown_place(device) if entry is None or entry.venue is None else entry.venue
+
+
+def venues(arrivals: Iterable[Arrival], known: Mapping[str, Known]) -> set[str]:
+    """The venues whose states :func:`take` steps."""
+    return {
+        _venue(device, known.get(device))
+        for _, device, event in arrivals
+        if event is None or event.type in _STEPS
+    }
+
+
 async def take(
     db: asyncpg.Connection,
     batch: Batch,
@@ -80,8 +99,8 @@ async def take(
     for arrival in arrivals:
         message, device, event = arrival
         entry = known.get(device)
-        venue = unknown_place(device) if entry is None or entry.venue is None else entry.venue
         if event is None or event.type is EventType.FIRE:
+            venue = _venue(device, entry)
             category = Category.FIRE if entry is None else entry.category
             if event is not None and event.category is not None:
                 category = event.category
@@ -93,7 +112,7 @@ async def take(
             continue
         elif event.type is EventType.DISABLEMENT:
             steps.append(
-                (venue, DeviceEnabled(device) if event.phase == "end" else
+                (_venue(device, entry), DeviceEnabled(device) if event.phase == "end" else
                  DeviceDisabled(device, event.what))
             )  # fmt: skip
         elif event.type in _ROW_ONLY:
@@ -107,7 +126,7 @@ async def take(
                 batch.row(kind, device, message=message, value=value, text=event.what)
                 batch.open_ticket(device, Ticket.HAZARD)
         else:
-            _believe(batch, device, event, instant(event.time).timestamp())
+            _believe(batch, device, event)
     if steps:
         await advance(db, batch, steps, rules)
 
@@ -117,8 +136,8 @@ async def advance(
     batch: Batch,
     events: Iterable[tuple[str, LifecycleEvent]],
     rules: Rules,
-) -> dict[str, StoredVenue]:
-    """Steps of the lifecycle, in order; returns the venues' states after them.
+) -> None:
+    """Steps of the lifecycle, in order.
 
     Time never runs backwards for a venue, whichever worker's clock told it last.
 
@@ -128,23 +147,25 @@ async def advance(
         If a venue's state does not allow an event; the caller's transaction must not commit.
     """
     events = list(events)
-    venues = dict(batch.states)
-    venues |= await read_states(db, {venue for venue, _ in events} - venues.keys())
+    batch.held |= await read_states(db, {venue for venue, _ in events} - batch.held.keys())
     for venue, event in events:
-        before, at = venues[venue]
+        before, at = batch.held[venue]
         now = max(batch.now, at)
         after, decisions = step(before, event, now, rules)
         batch.step(before, after, decisions, now)
-        venues[venue] = StoredVenue(after, now)
-    return venues
 
 
 # -- what the core believes of devices ---------------------------------------------------------
 
 
-def _believe(batch: Batch, device: str, event: Event, at: float) -> None:
-    """What an event tells of its device's state; ``at`` is the event's own time, s."""
+def _believe(batch: Batch, device: str, event: Event) -> None:
+    """What an event tells of its device's state, at the event's own time."""
+    if event.parameters and BATTERY in event.parameters:
+        batch.measure(device, {BATTERY: event.parameters[BATTERY]})
+    if event.type is EventType.STATE:
+        return
     began = event.phase == "begin"
+    at = instant(event.time).timestamp()
     if event.type is EventType.OFFLINE:
         batch.believe(device, Kind.OFFLINE, "", at)
     elif event.type is EventType.ONLINE:
@@ -153,8 +174,6 @@ def _believe(batch: Batch, device: str, event: Event, at: float) -> None:
         batch.believe(device, Kind.LOW_BATTERY if began else Kind.BATTERY_CHANGED, "", at)
     elif event.type is EventType.FAULT:
         batch.believe(device, Kind.FAULT if began else Kind.FAULT_CLEARED, event.what, at)
-    if event.parameters:
-        batch.measure(device, event.parameters)
 
 
 def apply_states(batch: Batch, states: Iterable[tuple[str, DeviceState]], asked: float) -> None:
@@ -174,6 +193,6 @@ def apply_states(batch: Batch, states: Iterable[tuple[str, DeviceState]], asked:
             batch.believe(device, word, "", asked)
         parameters = dict(state.parameters or {})
         if state.battery is not None:
-            parameters["battery_percent"] = state.battery
+            parameters[BATTERY] = state.battery
         if parameters:
             batch.measure(device, parameters)

@@ -14,7 +14,7 @@ import logging
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,8 +32,8 @@ from twin.alarmcore.annexb.messages import (
     instant,
     read,
 )
-from twin.alarmcore.service.engine import Arrival, take
-from twin.alarmcore.store.batch import Message, stored_bodies, take_messages
+from twin.alarmcore.service.engine import Arrival, take, venues
+from twin.alarmcore.store.batch import Message, receive, stored_bodies, take_messages
 from twin.alarmcore.store.database import COLLISION, DATABASE_AWAY
 
 if TYPE_CHECKING:
@@ -321,35 +321,41 @@ class Ingest:
         core = self.core
         if core.refusing:
             raise DatabaseAway(core.refusing)
-        async with core.pool.acquire() as db, db.transaction():
-            batch = core.batch()
+        async with core.transaction() as (db, batch):
             rows = [
                 (push, item, _message(core.new_id(), push, item))
                 for push in pushes
                 for item in push.items
             ]
-            fresh = await take_messages(db, [message for _, _, message in rows])
-            reused = await _reused(db, [row for row in rows if row[2].id not in fresh])
-            fresh |= reused
             named = [f"{push.vendor_name}/{item.device_id or '?'}" for push, item, _ in rows]
             known = await core.registry.devices(db, set(named))
+            all_ = [
+                Arrival(message.id, device, item.event)
+                for (_, item, message), device in zip(rows, named, strict=True)
+            ]
+            messages = [message for _, _, message in rows]
+            fresh = await receive(db, batch, messages, venues(all_, known))
+            if len(fresh) < len(rows):
+                reused = await _reused(db, [row for row in rows if row[2].id not in fresh])
+                fresh |= reused
+            else:
+                reused = set()
             arrivals, kept = [], []
-            for (push, item, message), device in zip(rows, named, strict=True):
+            for (push, item, message), arrival in zip(rows, all_, strict=True):
                 if message.id not in fresh:
                     continue
                 if item.problem:
                     kept.append((push.vendor, item.problem, item.body))
                 elif message.id in reused:
                     kept.append((push.vendor, f"messageId {item.message_id} reused", item.body))
-                elif device not in known and not item.fire:
+                elif arrival.device not in known and not item.fire:
                     kept.append((push.vendor, f"unknown device {item.device_id}", item.body))
                     continue
                 if item.fire or not item.problem:
-                    arrivals.append(Arrival(message.id, device, item.event))
+                    arrivals.append(arrival)
             await take(db, batch, arrivals, known, core.rules)
-            if kept:
-                await _quarantine(db, batch.now, kept)
-            await batch.write(db)
+            for aside in kept:
+                batch.put_aside(*aside)
         return _count(pushes, rows, fresh, kept)
 
 
@@ -390,21 +396,6 @@ def _same(stored: bytes, body: bytes, event: Event | None) -> bool:
         return bool(msgspec.json.decode(stored) == msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-
-
-async def _quarantine(
-    db: asyncpg.Connection, now: float, kept: Iterable[tuple[int, str, bytes]]
-) -> None:
-    vendors, reasons, bodies = zip(*kept, strict=True)
-    await db.execute(
-        "INSERT INTO quarantine (vendor, received, reason, body) "
-        "SELECT vendor, $4, reason, body FROM unnest($1::int[], $2::text[], $3::bytea[]) "
-        "AS u (vendor, reason, body)",
-        vendors,
-        reasons,
-        bodies,
-        now,
-    )
 
 
 def _count(

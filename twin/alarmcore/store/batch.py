@@ -5,7 +5,9 @@ A batch belongs to a transaction: either all of it is on disk or nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, count
 from math import inf, isnan, nan
 from typing import Any, NamedTuple
 
@@ -26,8 +28,6 @@ from twin.alarmcore.lifecycle import (
 )
 from twin.log import MICROSECONDS
 from twin.terms import Kind, Ticket
-
-_WRITE_STEPS = f"SELECT write_steps({', '.join(f'${n}' for n in range(1, 24))})"
 
 _encode_json = msgspec.json.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(VenueState).decode
@@ -55,6 +55,17 @@ _TICKETS = {
 }
 
 
+_STATES = {
+    Kind.OFFLINE: "offline",
+    Kind.ONLINE: "offline",
+    Kind.FAULT: "fault",
+    Kind.FAULT_CLEARED: "fault",
+    Kind.LOW_BATTERY: "battery",
+    Kind.BATTERY_CHANGED: "battery",
+}
+"""What a word is about."""
+
+
 class HelperAddress(NamedTuple):
     """Somebody who gets confirmed alarms (4.9)."""
 
@@ -78,6 +89,22 @@ async def take_messages(db: asyncpg.Connection, messages: Sequence[Message]) -> 
     """
     rows = await db.fetch("SELECT take_messages($1, $2, $3, $4)", *zip(*messages, strict=True))
     return {row[0] for row in rows}
+
+
+async def receive(
+    db: asyncpg.Connection, batch: Batch, messages: Sequence[Message], venues: Iterable[str]
+) -> set[int]:
+    """As :func:`take_messages`, and the batch holds the states of venues, where they have one."""
+    rows = await db.fetch(
+        "SELECT * FROM receive($1, $2, $3, $4, $5)", *zip(*messages, strict=True), list(venues)
+    )
+    fresh = set()
+    for id_, *state in rows:
+        if id_ is None:
+            batch.held[state[0]] = _stored(*state[1:])
+        else:
+            fresh.add(id_)
+    return fresh
 
 
 async def stored_bodies(
@@ -105,11 +132,7 @@ async def read_states(db: asyncpg.Connection, venues: Iterable[str]) -> dict[str
     wanted = sorted(set(venues))
     if not wanted:
         return {}
-    query = """
-        SELECT s.venue, s.state, s.at, v.responsible FROM venue_state s
-        LEFT JOIN venue v ON v.id = s.venue
-        WHERE s.venue = ANY($1::text[]) ORDER BY s.venue FOR UPDATE OF s
-        """
+    query = "SELECT * FROM lock_states($1)"
     rows = await db.fetch(query, wanted)
     if len(rows) < len(wanted):
         found = {row[0] for row in rows}
@@ -121,13 +144,14 @@ async def read_states(db: asyncpg.Connection, venues: Iterable[str]) -> dict[str
             [_encode_state(VenueState(venue, 0)) for venue in fresh],
         )
         rows = await db.fetch(query, wanted)
-    states = {}
-    for venue, state, at, responsible in rows:
-        known: VenueState = _decode_state(state)
-        if known.alarm is None and responsible is not None:
-            known = known._replace(responsible=responsible)
-        states[venue] = StoredVenue(known, at)
-    return states
+    return {venue: _stored(*state) for venue, *state in rows}
+
+
+def _stored(encoded: bytes, at: float, responsible: int | None) -> StoredVenue:
+    state: VenueState = _decode_state(encoded)
+    if state.alarm is None and responsible is not None:
+        state = state._replace(responsible=responsible)
+    return StoredVenue(state, at)
 
 
 async def look_at_state(db: asyncpg.Connection, venue: str) -> VenueState:
@@ -159,7 +183,10 @@ class Batch:
         self.helpers = helpers
         self.upstream = upstream
         self._forwards: list[tuple[int, str, str]] = []
+        self.held: dict[str, StoredVenue] = {}
+        """States of the venues that the transaction has locked, as they are by now."""
         self.states: dict[str, StoredVenue] = {}
+        """Those of them that it changes."""
         self.people: list[tuple[str, int]] = []
         """To notify of an alarm: person and alarm."""
         self.confirmed: list[tuple[int, str]] = []
@@ -168,8 +195,9 @@ class Batch:
         self._alarms: dict[int, tuple[Any, ...]] = {}
         self._deadlines: dict[tuple[int, str], tuple[str, float] | None] = {}
         self._opened: list[tuple[str, Ticket, float]] = []
-        self._words: list[tuple[str, Kind, str, Ticket | None, float, float]] = []
-        self._measured: dict[str, Mapping[str, float]] = {}
+        self._words: list[list[tuple[Any, ...]]] = []
+        self._said: Counter[tuple[str, str]] = Counter()
+        self._aside: list[tuple[int, str, bytes]] = []
 
     def row(
         self,
@@ -195,11 +223,24 @@ class Batch:
         """
         ticket = _TICKETS.get(word)
         seconds = nan if ticket is None else ticket_deadline_s(ticket)
-        self._words.append((device, word, cause, ticket, seconds, min(at, self.now)))
+        self._say(device, _STATES[word], (word, cause, ticket, seconds, min(at, self.now), None))
 
     def measure(self, device: str, parameters: Mapping[str, float]) -> None:
         """The latest measured values of a device."""
-        self._measured[device] = parameters
+        encoded = _encode_json(parameters).decode()
+        self._say(device, "state", ("state", "", None, nan, self.now, encoded))
+
+    def _say(self, device: str, state: str, word: tuple[Any, ...]) -> None:
+        """In every round of words, a device has at most one about each of its states."""
+        said = self._said[device, state]
+        self._said[device, state] += 1
+        if said == len(self._words):
+            self._words.append([])
+        self._words[said].append((device, *word))
+
+    def put_aside(self, vendor: int, reason: str, body: bytes) -> None:
+        """What cannot be placed is kept for an operator."""
+        self._aside.append((vendor, reason, body))
 
     def open_ticket(self, device: str, kind: Ticket) -> None:
         """Opens a maintenance ticket unless the device has an open one of the kind.
@@ -217,7 +258,7 @@ class Batch:
     ) -> None:
         """Takes a step of the lifecycle: the venue's next state and what is to be done."""
         venue = after.venue
-        self.states[venue] = StoredVenue(after, now)
+        self.held[venue] = self.states[venue] = StoredVenue(after, now)
         for decision in decisions:
             if type(decision) is Record:
                 kind, subject, alarm, message, value, text = decision
@@ -279,44 +320,35 @@ class Batch:
 
     async def write(self, db: asyncpg.Connection) -> None:
         """Writes everything; the caller's transaction makes it one."""
-        kinds = [self._words, self._measured, self._opened]
-        if sum(map(bool, kinds)) > 1:
-            # All devices at once, in their order: else two workers may wait for each other.
-            named = {word[0] for word in self._words} | {ticket[0] for ticket in self._opened}
-            await db.execute("SELECT lock_devices($1)", sorted(named | set(self._measured)))
+        calls: list[tuple[str, Sequence[Any]]] = []
         if self._words:
-            await db.execute(
-                "SELECT believe($1, $2, $3, $4, $5, $6, $7, $8)",
-                self.center,
-                self.now,
-                *zip(*self._words, strict=True),
-            )
-        if self._measured:
-            devices = sorted(self._measured)
-            measured = [_encode_json(self._measured[device]).decode() for device in devices]
-            await db.execute("SELECT measure($1, $2, $3)", self.now, devices, measured)
-        for ticket in sorted(self._opened):
-            await db.execute(
-                "SELECT open_ticket($1, $2, $3, $4, $5)", self.center, self.now, *ticket
-            )
+            words = [word for words in self._words for word in words]
+            ends = list(accumulate(map(len, self._words)))
+            calls.append(("believe", (self.center, self.now, ends, *zip(*words, strict=True))))
+        if self._opened:
+            tickets = zip(*self._opened, strict=True)
+            calls.append(("open_tickets", (self.center, self.now, *tickets)))
         if self.states:
-            await self._write_steps(db)
+            calls.append(("write_steps", self._steps()))
+        if self._log:
+            calls.append(("write_log", [*zip(*self._log, strict=True)]))
+        if self._aside:
+            calls.append(("put_aside", (self.now, *zip(*self._aside, strict=True))))
+        if calls:  # all in one statement: what a commit takes is mostly its round trips
+            number = count(1)
+            told = (f"{name}({', '.join(f'${next(number)}' for _ in of)})" for name, of in calls)
+            await db.execute(f"SELECT {', '.join(told)}", *(one for _, of in calls for one in of))
         if self.confirmed and self.helpers:
             await self._write_confirmed(db)
         if self._forwards:
             await self._write_forwards(db)
-        if self._log:
-            await db.execute(
-                "SELECT write_log($1, $2, $3, $4, $5, $6, $7, $8)", *zip(*self._log, strict=True)
-            )
 
-    async def _write_steps(self, db: asyncpg.Connection) -> None:
+    def _steps(self) -> Sequence[Any]:
         venues = sorted(self.states)
         ended = [key for key, value in self._deadlines.items() if value is None]
         due = [(*key, *value) for key, value in self._deadlines.items() if value is not None]
         told = [(alarm, *person.rpartition("#")[::2]) for person, alarm in self.people]
-        await db.execute(
-            _WRITE_STEPS,
+        return (
             self.now,
             venues,
             [_encode_state(self.states[venue].state) for venue in venues],

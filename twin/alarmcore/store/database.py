@@ -188,8 +188,14 @@ async def connect(url: str) -> asyncpg.Connection:
 async def open_pool(url: str, size: int) -> asyncpg.Pool:
     """The pool of a worker; every connection promises durability."""
     return await asyncpg.create_pool(
-        url, min_size=1, max_size=size, command_timeout=60, init=check_promises
+        url, min_size=1, max_size=size, command_timeout=60, init=check_promises, reset=_reset
     )
+
+
+async def _reset(connection: asyncpg.Connection) -> None:
+    """Of a connection that goes back to the pool: ours leave nothing but a broken transaction."""
+    if connection.is_in_transaction():
+        await connection.reset()
 
 
 async def check_promises(connection: asyncpg.Connection) -> None:

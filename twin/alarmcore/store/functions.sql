@@ -3,101 +3,158 @@
 -- Stores messages once, by vendor and message id; returns the ids of those that are new.
 CREATE OR REPLACE FUNCTION take_messages(
     ids bigint[], vendors int[], message_ids text[], bodies bytea[]
-) RETURNS SETOF bigint LANGUAGE sql AS $$
-    WITH fresh AS (
+) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY
+    WITH given AS MATERIALIZED (
+        SELECT * FROM unnest(ids, vendors, message_ids, bodies)
+            AS given (id, vendor, message_id, body)
+    ), fresh AS (
         INSERT INTO message_key (id, vendor, message_id)
-        SELECT id, vendor, message_id
-        FROM unnest(ids, vendors, message_ids) AS given (id, vendor, message_id)
+        SELECT id, vendor, message_id FROM given
         WHERE message_id <> '' ORDER BY vendor, message_id
-        ON CONFLICT DO NOTHING RETURNING id
+        ON CONFLICT DO NOTHING RETURNING message_key.id
     )
     INSERT INTO message (id, vendor, message_id, body)
-    SELECT id, vendor, nullif(message_id, ''), body FROM unnest(ids, vendors, message_ids, bodies)
-        AS given (id, vendor, message_id, body)
-    WHERE message_id = '' OR id IN (SELECT id FROM fresh)
-    RETURNING id
-$$;
-
--- Devices' states, made where they are new and locked in their order.
-CREATE OR REPLACE FUNCTION lock_devices(devices text[]) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO device_state (device) SELECT DISTINCT d FROM unnest(devices) AS d ORDER BY d
-        ON CONFLICT DO NOTHING;
-    PERFORM 1 FROM device_state WHERE device = ANY (devices) ORDER BY device FOR UPDATE;
+    SELECT id, vendor, nullif(message_id, ''), body FROM given
+    WHERE message_id = '' OR id IN (SELECT fresh.id FROM fresh)
+    RETURNING message.id;
 END
 $$;
 
--- What the core believes of devices, word by word in their order: offline, online, fault,
--- fault_cleared, low_battery, battery_changed, as in the log. Only a change is a row of the log
--- and opens a ticket; its time to the deadline, s, is given with it (NaN: none; null: no ticket).
--- A word that was said before the last one of its kind was comes too late to change anything.
-CREATE OR REPLACE FUNCTION believe(
-    center_ text, now_ float8, devices text[], words text[], causes text[], tickets text[],
-    seconds float8[], ats float8[]
-) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    changed boolean;
+-- The states of venues, locked until the transaction ends; venues that have none yet are left out.
+CREATE OR REPLACE FUNCTION lock_states(venues text[])
+RETURNS TABLE (venue text, state bytea, at float8, responsible int) LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM lock_devices(devices);
-    FOR i IN 1 .. cardinality(devices) LOOP
-        changed := NULL;
-        CASE words[i]
-            WHEN 'offline', 'online' THEN
-                SELECT offline <> (words[i] = 'offline') INTO changed FROM device_state
-                    WHERE device = devices[i] AND coalesce(offline_at, '-inf') <= ats[i];
-                IF changed IS NOT NULL THEN
-                    UPDATE device_state SET offline = (words[i] = 'offline'), offline_at = ats[i]
-                        WHERE device = devices[i];
-                END IF;
-            WHEN 'fault', 'fault_cleared' THEN
-                SELECT fault <> (words[i] = 'fault') INTO changed FROM device_state
-                    WHERE device = devices[i] AND coalesce(fault_at, '-inf') <= ats[i];
-                IF changed IS NOT NULL THEN
-                    UPDATE device_state SET fault = (words[i] = 'fault'), fault_at = ats[i]
-                        WHERE device = devices[i];
-                END IF;
-            WHEN 'low_battery', 'battery_changed' THEN
-                SELECT low_battery <> (words[i] = 'low_battery') INTO changed FROM device_state
-                    WHERE device = devices[i] AND coalesce(low_battery_at, '-inf') <= ats[i];
-                IF changed IS NOT NULL THEN
-                    UPDATE device_state
-                        SET low_battery = (words[i] = 'low_battery'), low_battery_at = ats[i]
-                        WHERE device = devices[i];
-                END IF;
-        END CASE;
-        IF changed THEN
-            INSERT INTO event_log (time, center, subject, kind, text)
-                VALUES (round(now_ * 1e6)::bigint, center_, devices[i], words[i], causes[i]);
-            IF tickets[i] IS NOT NULL THEN
-                PERFORM open_ticket(center_, now_, devices[i], tickets[i], seconds[i]);
-            END IF;
-        END IF;
-    END LOOP;
+    RETURN QUERY
+    SELECT s.venue, s.state, s.at, v.responsible FROM venue_state s
+        LEFT JOIN venue v ON v.id = s.venue
+        WHERE s.venue = ANY (venues) ORDER BY s.venue FOR UPDATE OF s;
 END
 $$;
 
--- Opens a ticket unless the device has an open one of the kind.
-CREATE OR REPLACE FUNCTION open_ticket(
-    center_ text, now_ float8, device_ text, kind_ text, seconds float8
-) RETURNS void LANGUAGE plpgsql AS $$
+-- What pushes bring: their messages are taken, and the venues that they may be about locked.
+-- Rows: the id of a message that is new, or a venue and its state.
+CREATE OR REPLACE FUNCTION receive(
+    ids bigint[], vendors int[], message_ids text[], bodies bytea[], venues text[]
+) RETURNS TABLE (id bigint, venue text, state bytea, at float8, responsible int)
+LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO ticket (device, kind, opened, due)
-        VALUES (device_, kind_, now_, now_ + nullif(seconds, 'NaN'))
-        ON CONFLICT (device, kind) WHERE closed IS NULL DO NOTHING;
-    IF FOUND THEN
-        INSERT INTO event_log (time, center, subject, kind, value, text)
-            VALUES (round(now_ * 1e6)::bigint, center_, device_, 'ticket_opened',
-                    nullif(seconds, 'NaN'), kind_);
+    RETURN QUERY SELECT taken, NULL, NULL::bytea, NULL::float8, NULL::int
+        FROM take_messages(ids, vendors, message_ids, bodies) AS taken;
+    IF cardinality(venues) > 0 THEN
+        RETURN QUERY SELECT NULL::bigint, s.* FROM lock_states(venues) AS s;
     END IF;
 END
 $$;
 
--- The latest measured values of devices; a device stands in the arrays once.
-CREATE OR REPLACE FUNCTION measure(now_ float8, devices text[], parameters_ text[])
-RETURNS void LANGUAGE sql AS $$
-    INSERT INTO device_state (device, parameters, heard)
-    SELECT device, p::json, now_ FROM unnest(devices, parameters_) AS u (device, p) ORDER BY device
-    ON CONFLICT (device) DO UPDATE SET parameters = excluded.parameters, heard = excluded.heard
+-- What the core believes of devices, word by word: offline, online, fault, fault_cleared,
+-- low_battery, battery_changed, as in the log, or state, which brings measured values alone. Only a
+-- change is a row of the log and opens a ticket; its time to the deadline, s, is given with it (NaN:
+-- none; null: no ticket). A word that was said before the last one of its kind was comes too late to
+-- change anything. The words stand in rounds, in which a device has one word of a kind; "ends" says
+-- where each round ends. Within a round devices are locked in their order, by the one statement that
+-- also changes them: else two workers may wait for each other.
+CREATE OR REPLACE FUNCTION believe(
+    center_ text, now_ float8, ends int[], devices text[], words text[], causes text[],
+    tickets text[], seconds_ float8[], ats float8[], parameters_ text[]
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    first int := 1;
+    last int;
+BEGIN
+    FOREACH last IN ARRAY ends LOOP
+        WITH word AS MATERIALIZED (
+            SELECT *, CASE WHEN w IN ('offline', 'online') THEN 1
+                           WHEN w IN ('fault', 'fault_cleared') THEN 2
+                           WHEN w IN ('low_battery', 'battery_changed') THEN 4 ELSE 0 END AS bit,
+                   w IN ('offline', 'fault', 'low_battery') AS began
+            FROM unnest(devices[first:last], words[first:last], causes[first:last],
+                        tickets[first:last], seconds_[first:last], ats[first:last],
+                        parameters_[first:last])
+                WITH ORDINALITY AS u (device, w, cause, ticket, seconds, at, measured, n)
+        ), told AS (
+            INSERT INTO device_state AS s
+                (device, offline, offline_at, fault, fault_at, low_battery, low_battery_at,
+                 parameters, changed)
+            SELECT device,
+                   coalesce(bool_or(began) FILTER (WHERE bit = 1), false),
+                   max(at) FILTER (WHERE bit = 1),
+                   coalesce(bool_or(began) FILTER (WHERE bit = 2), false),
+                   max(at) FILTER (WHERE bit = 2),
+                   coalesce(bool_or(began) FILTER (WHERE bit = 4), false),
+                   max(at) FILTER (WHERE bit = 4),
+                   max(measured)::jsonb,
+                   coalesce(bit_or(bit) FILTER (WHERE began), 0)
+            FROM word GROUP BY device ORDER BY device
+            ON CONFLICT (device) DO UPDATE SET
+                offline = CASE WHEN excluded.offline_at >= coalesce(s.offline_at, '-Infinity')
+                               THEN excluded.offline ELSE s.offline END,
+                offline_at = greatest(s.offline_at, excluded.offline_at),
+                fault = CASE WHEN excluded.fault_at >= coalesce(s.fault_at, '-Infinity')
+                             THEN excluded.fault ELSE s.fault END,
+                fault_at = greatest(s.fault_at, excluded.fault_at),
+                low_battery =
+                    CASE WHEN excluded.low_battery_at >= coalesce(s.low_battery_at, '-Infinity')
+                         THEN excluded.low_battery ELSE s.low_battery END,
+                low_battery_at = greatest(s.low_battery_at, excluded.low_battery_at),
+                parameters = coalesce(s.parameters || excluded.parameters,
+                                      excluded.parameters, s.parameters),
+                changed =
+                    CASE WHEN excluded.offline_at >= coalesce(s.offline_at, '-Infinity')
+                              AND excluded.offline <> s.offline THEN 1 ELSE 0 END
+                    | CASE WHEN excluded.fault_at >= coalesce(s.fault_at, '-Infinity')
+                                AND excluded.fault <> s.fault THEN 2 ELSE 0 END
+                    | CASE WHEN excluded.low_battery_at >= coalesce(s.low_battery_at, '-Infinity')
+                                AND excluded.low_battery <> s.low_battery THEN 4 ELSE 0 END
+            RETURNING s.device, s.changed
+        ), news AS MATERIALIZED (
+            SELECT word.* FROM word JOIN told USING (device) WHERE told.changed & bit > 0
+        ), opened AS (
+            INSERT INTO ticket (device, kind, opened, due)
+            SELECT device, ticket, now_, now_ + nullif(seconds, 'NaN') FROM news
+            WHERE ticket IS NOT NULL ORDER BY device, ticket
+            ON CONFLICT (device, kind) WHERE closed IS NULL DO NOTHING
+            RETURNING ticket.device, ticket.kind
+        )
+        INSERT INTO event_log (time, center, subject, kind, value, text)
+        SELECT round(now_ * 1e6)::bigint, center_, device, kind, value, text FROM (
+            SELECT n, 1 AS place, device, w AS kind, NULL::float8 AS value, cause AS text FROM news
+            UNION ALL
+            SELECT n, 2, device, 'ticket_opened', nullif(seconds, 'NaN'), ticket
+            FROM news JOIN opened USING (device) WHERE news.ticket = opened.kind
+        ) AS rows ORDER BY n, place;
+        first := last + 1;
+    END LOOP;
+END
+$$;
+
+-- Opens tickets, of devices that have no open one of the kind.
+CREATE OR REPLACE FUNCTION open_tickets(
+    center_ text, now_ float8, devices text[], kinds text[], seconds_ float8[]
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    WITH opened AS (
+        INSERT INTO ticket (device, kind, opened, due)
+        SELECT device, kind, now_, now_ + nullif(seconds, 'NaN')
+        FROM unnest(devices, kinds, seconds_) AS u (device, kind, seconds) ORDER BY device, kind
+        ON CONFLICT (device, kind) WHERE closed IS NULL DO NOTHING
+        RETURNING device, kind, due - opened AS seconds
+    )
+    INSERT INTO event_log (time, center, subject, kind, value, text)
+    SELECT round(now_ * 1e6)::bigint, center_, device, 'ticket_opened', seconds, kind FROM opened;
+END
+$$;
+
+-- What cannot be placed, for an operator to read.
+CREATE OR REPLACE FUNCTION put_aside(
+    now_ float8, vendors int[], reasons text[], bodies bytea[]
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO quarantine (vendor, received, reason, body)
+        SELECT vendor, now_, reason, body
+        FROM unnest(vendors, reasons, bodies) AS u (vendor, reason, body);
+END
 $$;
 
 -- Everything that steps of the lifecycle decided. Person "<venue>#<n>" is notified of an alarm
@@ -158,7 +215,9 @@ $$;
 CREATE OR REPLACE FUNCTION write_log(
     times bigint[], centers text[], subjects text[], kinds text[], messages bigint[],
     alarms bigint[], values_ float8[], texts text[]
-) RETURNS void LANGUAGE sql AS $$
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO event_log (time, center, subject, kind, message, alarm, value, text)
-    SELECT * FROM unnest(times, centers, subjects, kinds, messages, alarms, values_, texts)
+        SELECT * FROM unnest(times, centers, subjects, kinds, messages, alarms, values_, texts);
+END
 $$;
