@@ -43,6 +43,9 @@ MOST_UNDER_WAY = 64
 IDLE_S = 0.1
 """How often the outbox is looked into, seconds of the machine at speed 1."""
 
+GATHER_S = 0.03
+"""What ends within this time is recorded in one transaction, seconds of the machine at speed 1."""
+
 CHANNELS_S = 5.0
 """How often channels are looked for that nobody has told of, s."""
 
@@ -77,6 +80,18 @@ _LEASE = """
             ORDER BY due, id LIMIT lane.room FOR UPDATE SKIP LOCKED
         ) AS due
     ) RETURNING id, kind, channel, alarm, venue, person, body, tries, created, due
+    """
+
+
+# A failure is that of its own lease; what has arrived has arrived.
+_RECORD = """
+    UPDATE outbox o SET state = u.state, due = u.due, tries = u.tries,
+        sent = coalesce(o.sent, u.sent), received = u.received, error = u.error
+    FROM unnest($1::bigint[], $2::text[], $3::float8[], $4::int[], $5::float8[], $6::float8[],
+                $7::text[], $8::float8[])
+        AS u (id, state, due, tries, sent, received, error, lease)
+    WHERE o.id = u.id AND o.state IN ('waiting', 'sent')
+        AND (u.error IS NULL OR o.due = u.lease)
     """
 
 
@@ -299,8 +314,8 @@ class Outbox:
             while True:
                 try:
                     await self._record_done()
-                    if not await self._start_due():
-                        await self._something_done()
+                    await self._start_due()
+                    await self._something_done()
                 except DATABASE_AWAY as error:
                     self.core.lost_database(error)
                     await asyncio.sleep(1.0)
@@ -312,13 +327,15 @@ class Outbox:
                 task.cancel()
 
     async def _something_done(self) -> None:
-        """Waits until a delivery has ended, or it is time to look again."""
+        """Waits until deliveries have ended, or it is time to look again."""
+        speed = min(self.core.clock.speed, 10.0)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), IDLE_S / min(self.core.clock.speed, 10.0))
+            await asyncio.wait_for(self._wake.wait(), IDLE_S / speed)
+            await asyncio.sleep(GATHER_S / speed)
         self._wake.clear()
 
-    async def _start_due(self) -> int:
-        """Leases what is due and starts its delivery; returns how many there were."""
+    async def _start_due(self) -> None:
+        """Leases what is due and starts its delivery."""
         core, lanes = self.core, self._under_way
         now = core.clock.now()
         async with core.pool.acquire() as db:
@@ -344,7 +361,6 @@ class Outbox:
             task = asyncio.create_task(self._deliver(delivery))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return len(rows)
 
     async def _deliver(self, delivery: Delivery) -> None:
         """Hands a message over: whether a receipt came with it, or what went wrong."""
@@ -441,13 +457,7 @@ class Outbox:
                     )
                     if result:
                         receipts.append(delivery)
-            await db.executemany(
-                "UPDATE outbox SET state = $2, due = $3, tries = $4, sent = coalesce(sent, $5), "
-                "received = $6, error = $7 WHERE id = $1 AND state IN ('waiting', 'sent') "
-                # A failure is that of its own lease; what has arrived has arrived.
-                "AND ($7::text IS NULL OR due = $8)",
-                rows,
-            )
+            await db.execute(_RECORD, *zip(*rows, strict=True))
             if told:
                 await take_receipts(self.core, db, batch, receipts)
                 await self._give_up(db, batch, given_up)
