@@ -177,6 +177,10 @@ class Way:
         return merge_intervals(self.area.device, self.area.start, self.area.heard)
 
     @cached_property
+    def _dark_of(self) -> dict[int, list[tuple[float, float]]]:
+        return _by_device(self.dark)
+
+    @cached_property
     def _deaf_of(self) -> dict[int, list[tuple[float, float]]]:
         return _by_device(self._deaf)
 
@@ -390,9 +394,11 @@ class Way:
         What waits for its host's uplink, or is known by a pull, comes no later.
         """
         one, at = np.array([device]), np.array([sent])
-        read = at + self.bus.reads_after(one, at)
-        held = through(self.dark, self.gateway[one], read)[0] > read[0]
-        if held or arrival >= self.state_known_one(device, sent):
+        read = sent + float(self.bus.reads_after(one, at)[0])
+        dark = self._dark_of.get(int(self.gateway[device]), ())
+        if any(start <= read < end for start, end in dark) or arrival >= self.state_known_one(
+            device, sent
+        ):
             return arrival
         return arrival + float(self.bus.waits(one, at, dead)[0])
 
