@@ -136,6 +136,7 @@ def edge_points(network: RoadNetwork, area: Polygon | MultiPolygon) -> EdgePoint
         )
     # a road across the border belongs to somebody else, who may be a long way round away
     own = cKDTree(np.column_stack([network.x, network.y])[inside])
+    area = shapely.normalize(area)  # the same points wherever a file begins its rings
     boundary = np.concatenate([_along(part.exterior) for part in getattr(area, "geoms", [area])])
     offset, _ = own.query(boundary)
     corners = shapely.get_coordinates(shapely.convex_hull(area))[:-1]
