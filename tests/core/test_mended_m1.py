@@ -120,6 +120,19 @@ def test_figures_keep_no_fire_waiting_and_are_computed_once(running: Running) ->
     assert answers[0]["tables"]["year"]
 
 
+def test_counting_keeps_no_fire_waiting(running: Running) -> None:
+    with ThreadPoolExecutor(10) as callers:
+        with holding(running.core.data, "LOCK TABLE complaint IN ACCESS EXCLUSIVE MODE"):
+            asked = [callers.submit(running.get, "/core/overview") for _ in range(10)]
+            time.sleep(1.0)
+            assert not any(one.done() for one in asked)
+            running.fire("while the manager looks")
+        assert all(one.result()["openAlarms"] >= 1 for one in asked)
+    alarms = running.get("/core/overview")["alarms"]
+    running.fire("and once more")
+    assert running.get("/core/overview")["alarms"] == alarms + 1  # it is never that of before
+
+
 def test_a_period_without_length_is_the_callers_mistake(running: Running) -> None:
     for query in ("from=2020-01-01T00:00:00Z&to=2020-01-02T00:00:00Z",
                   "from=2100-01-01T00:00:00Z"):  # fmt: skip

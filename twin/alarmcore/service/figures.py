@@ -1,4 +1,4 @@
-"""The figures of a period, computed in a process of their own, one period after the other.
+"""Figures, over connections of their own: a period's in a process of its own, too.
 
 They take seconds of reading and computing, in which a worker takes hundreds of fires.
 """
@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from math import isfinite
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -74,6 +74,8 @@ class Desk:
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
         self._kept: dict[tuple[str | None, ...], tuple[float, Figures]] = {}
+        self._counting = asyncio.Lock()
+        self._counted: tuple[float, Any] = (-inf, None)
 
     async def figures(self, asked: tuple[str | None, ...], period: Callable[[], Period]) -> Figures:
         """The figures of a period.
@@ -97,6 +99,30 @@ class Desk:
                 found = await _computed(period())
                 self._kept[asked] = (time.monotonic(), found)
             return self._kept[asked][1]
+
+    async def counts(self, url: str, query: str, *values: Any) -> Any:
+        """The row of a query that counts, as of now; who asks meanwhile has the next one's row.
+
+        Raises
+        ------
+        ConnectionError
+            If the database is away.
+        """
+        from twin.alarmcore.store.database import connect
+
+        asked = time.monotonic()
+        async with self._counting:
+            if self._counted[0] < asked:
+                began = time.monotonic()
+                try:
+                    db = await connect(url)
+                except DatabaseUnreachable as error:
+                    raise ConnectionError(str(error)) from error
+                try:
+                    self._counted = (began, await db.fetchrow(query, *values))
+                finally:
+                    await db.close(timeout=1)
+            return self._counted[1]
 
 
 async def _computed(period: Period) -> Figures:

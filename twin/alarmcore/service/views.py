@@ -113,8 +113,8 @@ _OVERVIEW = """
 
 async def overview(call: Call) -> Overview:
     """The center at a glance, now."""
-    async with call.core.pool.acquire() as db:
-        return Overview(*await db.fetchrow(_OVERVIEW, call.core.clock.now()))
+    core = call.core
+    return Overview(*await core.figures.counts(core.url, _OVERVIEW, core.clock.now()))
 
 
 # -- the owner's view ----------------------------------------------------------------------------
