@@ -81,7 +81,7 @@ def draw_plan(plan: SitePlan, pen: Pen) -> Figure:
     margin = 0.03 * max(x1 - x0, y1 - y0)
     frame = (x0 - margin, y0 - margin, x1 + margin, y1 + margin)
     shape = (frame[3] - frame[1]) / (frame[2] - frame[0])
-    figure, ax = pen.sheet(height=min(max(10.0 * shape, 4.0), 12.0) + 1.6, width=10.0)
+    figure, ax = pen.sheet(height=min(max(10.0 * shape, 4.0), 12.0) + 1.8, width=10.0)
     set_frame(ax, frame)
     draw_roads(ax, plan.network)
     lang, demand, colours = pen.lang, plan.demand, tints(plan)
