@@ -89,6 +89,8 @@ def _scenario(plan: SitePlan, centers: dict[str, tuple[int, CenterPlan]], venues
         # people with names work at the scenario's own center, not at each of these
         staff = {"duty": center.duty, "maintenance": center.maintenance, "people": {}}
         table["roster"] = template["roster"] | staff
+        if plan.settings.wind:
+            table["wind"] = {f"{d:g}": f"{100 * s:.6g} %" for d, s in plan.settings.rose.items()}
         tables[name] = table
     only = next(iter(centers)) if len(centers) == 1 else None
     named = scenario.name if only is None else f"{scenario.name}-{only}"
