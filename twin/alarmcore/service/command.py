@@ -159,10 +159,10 @@ def _export(arguments: argparse.Namespace) -> int:
         asked = time_us(arguments.end)
         end = now if asked is None else min(asked, now)
         # Else a row might come after this export that belongs to it, and be in no other.
-        if await settled_us(lambda: contextlib.nullcontext(db), end) < end:
+        if await settled_us(lambda: contextlib.nullcontext(db), now) < now:
             raise CoreError("a transaction of the service takes long; export when it is over")
         async with db.transaction(isolation="repeatable_read", readonly=True):
-            return await read_period(db, zone, time_us(arguments.begin) or 0, end)
+            return await read_period(db, zone, time_us(arguments.begin) or 0, end, now)
 
     try:
         log = _in_database(arguments, read)

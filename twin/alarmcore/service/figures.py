@@ -48,6 +48,7 @@ class Period(msgspec.Struct, frozen=True):
     database : URL.
     zone : IANA time zone of the center.
     parent : process id of who asks; the computation ends with it.
+    now_us : until when the log is written.
     """
 
     database: str
@@ -55,6 +56,7 @@ class Period(msgspec.Struct, frozen=True):
     start_us: int
     end_us: int
     parent: int
+    now_us: int
 
 
 class _Answer(msgspec.Struct):
@@ -158,7 +160,7 @@ async def _read(period: Period) -> Log:
     db = await connect(period.database)
     try:
         async with db.transaction(isolation="repeatable_read", readonly=True):
-            return await read_period(db, period.zone, period.start_us, period.end_us)
+            return await read_period(db, period.zone, period.start_us, period.end_us, period.now_us)
     finally:
         await db.close(timeout=1)
 
@@ -166,13 +168,14 @@ async def _read(period: Period) -> Log:
 def _tables(log: Log) -> Figures:
     from twin.kpi import compute, tables
 
+    kpis = compute(log)
     found = {
         name: [
             {key: _plain(value) for key, value in row.items() if key != "center"} for row in rows
         ]
-        for name, rows in tables(compute(log)).items()
+        for name, rows in tables(kpis).items()
     }
-    return Figures(int(log.time[0]) / 1e6, int(log.time[-1]) / 1e6, found)
+    return Figures(kpis.period.start_us / 1e6, kpis.period.end_us / 1e6, found)
 
 
 def _plain(value: Any) -> Any:

@@ -39,6 +39,7 @@ async def figures(call: Call) -> Figures:
             round(start * MICROSECONDS),
             round(min(end, now) * MICROSECONDS),
             os.getpid(),
+            round(now * MICROSECONDS),
         )
 
     try:
