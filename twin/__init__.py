@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from twin.kpi import Kpis, compute
     from twin.log import Log, LogError, read_log, write_log
     from twin.planning import SitePlan, plan_sites
-    from twin.report.plots import plot, plot_map
+    from twin.report.plots import plot, plot_map, plot_plan
     from twin.scenario import Scenario, ScenarioError, load_scenario, shipped_scenarios
     from twin.world.simulate import Run, simulate
 
@@ -47,6 +47,7 @@ __all__ = [
     "plan_sites",
     "plot",
     "plot_map",
+    "plot_plan",
     "read_log",
     "shipped_scenarios",
     "simulate",
@@ -70,6 +71,7 @@ _HOMES = {
     "plan_sites": "twin.planning",
     "plot": "twin.report.plots",
     "plot_map": "twin.report.plots",
+    "plot_plan": "twin.report.plots",
     "read_log": "twin.log",
     "shipped_scenarios": "twin.scenario",
     "simulate": "twin.world",

@@ -311,9 +311,13 @@ def _site(arguments: argparse.Namespace) -> int:
     from twin.planning import plan_sites
     from twin.report.site_table import print_plan
     from twin.report.site_write import write_plan
+    from twin.siting.services import check_incident
 
     with _progress(scenario.name) as report:
         plan = plan_sites(scenario, lambda step, share: report(step, 0.7 * share))
+        if arguments.incident is not None:
+            lon, lat = arguments.incident
+            check_incident(plan.network, lon, lat, scenario.venues.road_limit)
         report("drawing", 0.7)
         write_plan(folder, plan, arguments.lang)
     with _until_the_reader_leaves():

@@ -83,8 +83,13 @@ class Kind(StrEnum):
     # -- registry, at the start of the period, view platform
     PERIOD_START = "period_start"
     """center; length of the period in s; IANA time zone."""
+    ALARM_OPEN = "alarm_open"
+    """venue; seconds since its first message; ``raised``, ``responded`` or ``verified``. With the
+    alarm id: it was raised before the period, where it counts, and is open when the period begins.
+    Its messages of the period count in the period."""
     PERIOD_END = "period_end"
-    """center; -; -. At the end of the period."""
+    """center; for how many s after it alarms were followed (NaN: not at all); -. At the end of the
+    period. Rows with an alarm id may come after it, for so long."""
     VENUE = "venue"
     """venue; number of responsible people registered; venue kind."""
     DEVICE = "device"

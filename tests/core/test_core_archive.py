@@ -20,6 +20,7 @@ from annexb_support import TWIN
 
 from twin.alarmcore.service.serve import database_of
 from twin.assessment import Verdict, assess
+from twin.kpi import compute
 from twin.load.siege import Client, ServedCore, register
 from twin.log import KIND_CODE, Log, read_log
 from twin.terms import Kind
@@ -59,11 +60,12 @@ def push(client: Client, device: str, kind: str, **more: Any) -> None:
     client.post("/thirdPartyApi/event", event)
 
 
-def handle(client: Client, annotation: str) -> None:
+def handle(client: Client, annotation: str, *, responded: bool = False) -> None:
     """Works off all open alarms."""
     for line in client.get("/core/alarm?open=true")["alarms"]:
         path = f"/core/alarm/{line['id']}"
-        client.post(path, {"verb": "respond"})
+        if not responded:
+            client.post(path, {"verb": "respond"})
         client.post(path, {"verb": "verify", "outcome": "not_a_fire"})
         client.post(path, {"verb": "annotate", "annotation": annotation})
         client.post(path, {"verb": "close"})
@@ -98,9 +100,14 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
             handle(desk, "false_alarm_nuisance")
             push(pushes, "smoke-000001", "offline")
             push(pushes, "smoke-000002", "fault", what="sensor")
+            push(pushes, "smoke-000008", "fire")  # its alarm is open at the boundary
+            (line,) = desk.get("/core/alarm?open=true")["alarms"]
+            desk.post(f"/core/alarm/{line['id']}", {"verb": "respond"})
             time.sleep(0.1)
             boundary = desk.get("/healthz")["clock"]
             time.sleep(0.1)
+            push(pushes, "smoke-000007", "fire")  # joins it
+            handle(desk, "false_alarm_fault", responded=True)
             push(pushes, "smoke-000005", "fire")
             handle(desk, "test")
             push(pushes, "smoke-000002", "fault", what="sensor", phase="end")
@@ -132,7 +139,7 @@ def of(log: Log, kind: Kind) -> list[tuple[str, float, str]]:
 
 def test_an_export_is_judged_as_any_log(kept: Kept, tmp_path: Path) -> None:
     log = exported(kept, tmp_path / "log.parquet")
-    assert len(of(log, Kind.FIRE_ALARM)) == 2
+    assert len(of(log, Kind.FIRE_ALARM)) == 4
     assert len(of(log, Kind.PERSON)) == 4
     assert len(of(log, Kind.CHECKLIST)) == 2  # the last of them was a moment ago
     assert [row[0] for row in of(log, Kind.OFFLINE)] == ["acme/smoke-000001"]
@@ -142,7 +149,7 @@ def test_an_export_is_judged_as_any_log(kept: Kept, tmp_path: Path) -> None:
     with (judged / "assessment.csv").open(encoding="utf-8-sig") as file:
         table = list(csv.DictReader(file))
     verdicts = {row["clause"]: row["verdict"] for row in table}
-    assert verdicts["4.6"] == "met"  # two messages, both verified
+    assert verdicts["4.6"] == "met"  # four messages, all verified
     assert verdicts["4.7"] == "not met"  # one of nine devices is offline
     assert (judged / "report.html").exists()
 
@@ -156,13 +163,34 @@ def test_a_period_in_the_middle_stands_alone(kept: Kept, tmp_path: Path) -> None
                  Kind.EDGE_TIME, Kind.TICKET_OPENED):  # fmt: skip
         assert sorted(map(str, of(first, kind))) == sorted(map(str, of(second, kind))), kind
     assert [row[1] for row in of(second, Kind.CHECKLIST)] == [81.0, 79.0]
-    assert len(of(first, Kind.FIRE_ALARM)) == len(of(second, Kind.FIRE_ALARM)) == 1
+    assert len(of(first, Kind.FIRE_ALARM)) == len(of(second, Kind.FIRE_ALARM)) == 2
     assert not of(first, Kind.FAULT_CLEARED)
     assert len(of(second, Kind.FAULT_CLEARED)) == 1
     assert abs(int(second.time[0]) - kept.boundary * 1e6) < 2  # its text has whole microseconds
     for log in (first, second):
         (found,) = assess(log)
         assert {one.verdict for one in found.findings if one.clause == "4.6"} >= {Verdict.MET}
+
+
+def test_every_message_and_alarm_counts_in_one_period(kept: Kept, tmp_path: Path) -> None:
+    at = datetime.fromtimestamp(kept.boundary, UTC).isoformat()
+    whole = compute(exported(kept, tmp_path / "whole.parquet")).alarms
+    first_log = exported(kept, tmp_path / "first.parquet", "--to", at)
+    second_log = exported(kept, tmp_path / "second.parquet", "--from", at)
+    first, second = compute(first_log).alarms, compute(second_log).alarms
+    # The alarm of the boundary counts in the first, with all that came of it; its second message,
+    # which came while somebody was at it, in the second.
+    assert (whole.alarms, first.alarms, second.alarms) == (2, 2, 0)
+    assert (whole.tests, first.tests, second.tests) == (1, 0, 1)
+    assert (whole.messages, first.messages, second.messages) == (4, 2, 2)
+    for figure in ("verified", "handled", "alarms_all", "responded_late", "verified_late"):
+        parts = getattr(first, figure) + getattr(second, figure)
+        assert parts == getattr(whole, figure), figure
+    assert first.alarms_pending == second.alarms_pending == 0
+    ((venue, age, stage),) = of(second_log, Kind.ALARM_OPEN)
+    assert (venue, stage) == ("acme/v00002", "responded")
+    assert 0 < age < SPEED * 10
+    assert "counts in the period in which it was raised" in first_log.meta["edges"]
 
 
 def test_a_backup_is_the_same_core_in_another_folder(kept: Kept, tmp_path: Path) -> None:
@@ -193,7 +221,7 @@ def test_a_backup_is_the_same_core_in_another_folder(kept: Kept, tmp_path: Path)
     try:
         core.ready()
         with core.client(kept.operator) as desk:
-            assert len(desk.get("/core/alarm")["alarms"]) == 2
+            assert len(desk.get("/core/alarm")["alarms"]) == 3
     finally:
         core.stop()
 

@@ -7,7 +7,6 @@ import contextlib
 import json
 import socket
 import ssl
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ import httpx
 import pytest
 import uvicorn
 from annexb_support import CoreProcess, add_user, core_in, free_port
+from holding import holding
 
 from twin.alarmcore.annexb.codes import PREFIX
 from twin.alarmcore.errors import CoreError
@@ -94,27 +94,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield Running(core, tokens, secret)
 
 
-@contextlib.contextmanager
-def holding(core: CoreProcess, statement: str) -> Iterator[None]:
-    """A transaction of somebody else's, which keeps its locks meanwhile."""
-    held, over = threading.Event(), threading.Event()
-
-    async def hold() -> None:
-        async with core.database() as db, db.transaction():
-            await db.execute(statement)
-            held.set()
-            await asyncio.to_thread(over.wait)
-
-    thread = threading.Thread(target=lambda: asyncio.run(hold()))
-    thread.start()
-    try:
-        assert held.wait(SOON_S)
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
 def test_where_it_serves_is_told_in_one_line(running: Running) -> None:
     core = running.core
     end = time.monotonic() + SOON_S
@@ -131,7 +110,7 @@ def test_figures_keep_no_fire_waiting_and_are_computed_once(running: Running) ->
     running.fire("before figures")
     with ThreadPoolExecutor(10) as callers:
         # Who computes waits for the table, and nobody else for who computes.
-        with holding(running.core, "LOCK TABLE core IN ACCESS EXCLUSIVE MODE"):
+        with holding(running.core.data, "LOCK TABLE core IN ACCESS EXCLUSIVE MODE"):
             asked = [callers.submit(running.get, "/core/figures") for _ in range(10)]
             time.sleep(1.0)
             assert not any(one.done() for one in asked)
@@ -139,6 +118,19 @@ def test_figures_keep_no_fire_waiting_and_are_computed_once(running: Running) ->
         answers = [one.result() for one in asked]
     assert all(answer == answers[0] for answer in answers)
     assert answers[0]["tables"]["year"]
+
+
+def test_counting_keeps_no_fire_waiting(running: Running) -> None:
+    with ThreadPoolExecutor(10) as callers:
+        with holding(running.core.data, "LOCK TABLE complaint IN ACCESS EXCLUSIVE MODE"):
+            asked = [callers.submit(running.get, "/core/overview") for _ in range(10)]
+            time.sleep(1.0)
+            assert not any(one.done() for one in asked)
+            running.fire("while the manager looks")
+        assert all(one.result()["openAlarms"] >= 1 for one in asked)
+    alarms = running.get("/core/overview")["alarms"]
+    running.fire("and once more")
+    assert running.get("/core/overview")["alarms"] == alarms + 1  # it is never that of before
 
 
 def test_a_period_without_length_is_the_callers_mistake(running: Running) -> None:
@@ -159,7 +151,7 @@ def test_partitions_wait_for_no_reader(running: Running) -> None:
         async with running.core.database() as db:
             return await asyncio.wait_for(ensure_partitions(db, later), SOON_S)
 
-    with holding(running.core, "SELECT count(*) FROM event_log"):
+    with holding(running.core.data, "SELECT count(*) FROM event_log"):
         assert not asyncio.run(make())
         running.fire("while somebody reads")
     assert asyncio.run(make())
@@ -185,7 +177,7 @@ def test_looking_for_a_message_goes_through_indexes(running: Running) -> None:
     ]  # fmt: skip
     assert found["alarm"] == alarm["id"]
     # The list needs no key of any message.
-    with holding(running.core, "LOCK TABLE message_key IN ACCESS EXCLUSIVE MODE"):
+    with holding(running.core.data, "LOCK TABLE message_key IN ACCESS EXCLUSIVE MODE"):
         listed = running.get("/core/event?limit=1000")["events"]
     assert found in listed
 
@@ -205,7 +197,7 @@ def test_looking_for_a_message_goes_through_indexes(running: Running) -> None:
 def test_looking_at_an_alarm_locks_nothing(running: Running) -> None:
     running.fire("looked at")
     id_ = running.get("/core/event/acme/looked%20at")["alarm"]
-    with holding(running.core, "SELECT 1 FROM venue_state FOR UPDATE"):
+    with holding(running.core.data, "SELECT 1 FROM venue_state FOR UPDATE"):
         assert running.get(f"/core/alarm/{id_}")["alarm"]["id"] == id_
 
 

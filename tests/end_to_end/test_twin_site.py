@@ -297,6 +297,29 @@ def test_a_hazard_file_in_another_system(
     assert not (tmp_path / "plan").exists()
 
 
+def test_a_hazard_file_of_another_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hazards = tmp_path / "hazards.geojson"
+    geometry = {"type": "Point", "coordinates": [118.1, 32.0]}
+    feature = {"type": "Feature", "properties": {"kind": "filling_station"}, "geometry": geometry}
+    hazards.write_text(json.dumps(feature))
+    assert main(["site", "township", "--set", f"roads.hazards_file={hazards}", "--out",
+                 str(tmp_path / "plan")]) == 2  # fmt: skip
+    message = capsys.readouterr().err
+    assert re.search(r'hazards\.geojson: the hazard "filling_station" is 1\d\d km from', message)
+    assert not (tmp_path / "plan").exists()
+
+
+def test_an_incident_that_is_not_on_the_map(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["site", "township", "--out", str(tmp_path / "plan"), "--incident", "110,32"]
+    for setting in [*SMALL, "siting.edge=false"]:
+        arguments += ["--set", setting]
+    assert main(arguments) == 2
+    assert "--incident 110,32: more than 1 km from any road" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_of_something_else_is_not_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ from twin.cli import main
 SMALL = [
     "--set", "venues.points=600", "--set", 'duration="20 d"', "--set", "size.first=2",
     "--replications", "4", "--set", 'size.spares=["5 %", "20 %"]', "--set", "size.people=3",
+    "--set", 'size.lost="50 %"',
 ]  # fmt: skip
 
 

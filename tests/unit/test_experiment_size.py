@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -14,13 +15,17 @@ from hypothesis import strategies as st
 
 from twin.assessment.finding import Text
 from twin.center.sizing import SizeSettings
-from twin.experiment.curve import crossing_of
+from twin.experiment.curve import BASE, crossing_of, curve, threshold
 from twin.experiment.design import Design, center_of, present
-from twin.experiment.evidence import Decision, Sample
-from twin.experiment.replicate import Changes, Figures, Replicator, Workers
-from twin.experiment.size import Bench, Sizing, size, smallest
+from twin.experiment.evidence import Decision, Estimate, Sample
+from twin.experiment.fleets import fleets_of, generated, in_turn
+from twin.experiment.replicate import Changes, Figures, Replicator, Workers, figures
+from twin.experiment.size import Bench, Sizing, Trial, fewest, size, smallest
 from twin.experiment.targets import Target
+from twin.kpi import compute, tables
 from twin.scenario import Scenario, ScenarioError, load_scenario
+from twin.streams import Streams
+from twin.world import simulate
 
 # -- a queue whose answer is known ------------------------------------------------------------
 
@@ -117,6 +122,40 @@ def test_the_smallest_is_that_of_trying_all(options: int, threshold: int) -> Non
     assert len(set(tried)) == len(tried)
 
 
+@given(
+    st.integers(2, 6),
+    st.integers(1, 8),
+    st.integers(1, 6),
+    st.lists(st.integers(0, 9), min_size=6, max_size=6),
+    st.integers(2, 8),
+)
+def test_the_fewest_people_are_those_of_trying_all(
+    people: int, crew: int, teams: int, needs: list[int], by_duty: int
+) -> None:
+    """Every pair of people on a shift and for maintenance, 0 for the shift's own: none with fewer
+    in all passes than what is found, and that passes. ``needs`` is the crew that each number on a
+    shift asks for, no more with more people."""
+    needs = sorted(needs, reverse=True)
+    tried: list[Design] = []
+
+    def passes(design: Design) -> bool:
+        if design.maintenance == 0:  # never where the largest crew does not do
+            return design.people >= by_duty and crew >= needs[design.people - 2]
+        return design.maintenance >= needs[design.people - 2]
+
+    def test(_: str, design: Design) -> bool:
+        tried.append(design)
+        return passes(design)
+
+    found = fewest(Design(people, crew, 3, 0.1), teams, test)
+    every = [Design(p, m, 3, 0.1) for p in range(2, people + 1) for m in range(crew + 1)]
+    staff = {d: d.people * teams + d.maintenance for d in every if passes(d)}
+    assert (found is None) == (not staff)
+    if found is not None:
+        assert staff[found] == min(staff.values())
+    assert len(tried) <= 2 * len(every) + 2
+
+
 @given(st.floats(0.001, 10), st.floats(-10, -0.001), st.integers(1, 5))
 def test_a_straight_line_crosses_where_it_does(start: float, slope: float, step: int) -> None:
     """margin = start + slope x falls below 0 at -start/slope, wherever it was looked at."""
@@ -192,6 +231,121 @@ def test_any_number_of_workers_gives_the_same(small: Scenario) -> None:
     assert len(set(messages[0])) > 1
 
 
+def test_a_center_alone_has_its_figures(small: Scenario) -> None:
+    """Of two centers one is simulated, and is what it is in the run of both."""
+    table = small.model_dump(mode="json", exclude_none=True)["centers"]["center"]
+    places = {"west": {"lon": 119.56, "lat": 32.0}, "east": {"lon": 119.6, "lat": 32.0}}
+    two = small.changed(centers={name: table | place for name, place in places.items()})
+    both = compute(simulate(two, processes=1).log.of_center("east"))
+    expected = {row["name"]: row["value"] for row in tables(both)["year"]}
+    found = figures(two, "east", {}, two.seed)
+    assert expected["messages"] > 0
+    for name, value in expected.items():
+        np.testing.assert_equal(found[name], value)
+
+
+# -- fleets of any size -----------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.integers(0, 30), min_size=1, max_size=30).filter(any),
+    st.integers(1, 300),
+    st.integers(0, 300),
+)
+def test_venues_are_taken_in_turn(sizes: list[int], points: int, more: int) -> None:
+    """None twice before all were taken; as near to the points as its order allows; a larger fleet
+    begins with the smaller one."""
+    size_of, streams = np.array(sizes), Streams(4)
+    taken = in_turn(size_of, points, streams).tolist()
+    for first in range(0, len(taken), len(sizes)):
+        part = taken[first : first + len(sizes)]
+        assert len(set(part)) == len(part)
+    sums = np.cumsum(size_of[taken])
+    assert abs(sums[-1] - points) == min(abs(sums - points))
+    assert abs(sums[-1] - points) <= max(sizes)
+    assert in_turn(size_of, points + more, streams).tolist()[: len(taken)] == taken
+
+
+def test_the_fleet_of_one_of_several_centers(small: Scenario, tmp_path: Path) -> None:
+    """Three times the points at the center's own places, in its own mix, and it can be run."""
+    table = small.model_dump(mode="json", exclude_none=True)["centers"]["center"]
+    places = {"west": {"lon": 119.56, "lat": 32.0}, "east": {"lon": 119.6, "lat": 32.0}}
+    two = small.changed(centers={name: table | place for name, place in places.items()})
+    assert not generated(two)
+    before = simulate(two, processes=1).sites["east"]
+    changes = fleets_of(two, "east", tmp_path)(1500)
+    assert changes is not None
+    alone = two.changed(**changes)
+    assert list(alone.centers) == ["east"]
+    run = simulate(alone, processes=1)
+    assert run.points == pytest.approx(1500, rel=0.02)
+    own = {(round(x), round(y)) for x, y in zip(before.venue_x, before.venue_y, strict=True)}
+    after = run.sites["east"]
+    assert {(round(x), round(y)) for x, y in zip(after.venue_x, after.venue_y, strict=True)} == own
+
+
+def test_points_that_whole_venues_do_not_come_to(small: Scenario, tmp_path: Path) -> None:
+    """One place of 400 points: 100 and 600 are left out, 400 and 800 are not."""
+    file = tmp_path / "venues.csv"
+    file.write_text("lon,lat,kind,smoke_alarm\n119.58,32.0,enterprise,400\n", encoding="utf-8")
+    fleet = fleets_of(small.changed(**{"venues.file": str(file)}), "center", tmp_path)
+    assert [n for n in (100, 400, 600, 800) if fleet(n) is not None] == [400, 800]
+
+
+# -- the threshold ----------------------------------------------------------------------------
+
+
+def _tested(decision: Decision, mean: float) -> Trial:
+    band = Estimate(9, mean, mean - 0.01, mean + 0.02, 0.97, 1.0)
+    return Trial("base", Design(2, 0, 2, 0.1), range(9), {"wait": band}, decision, (), ())
+
+
+def test_the_threshold_lies_between_where_its_bounds_cross() -> None:
+    """Means 0.98, 0.96 against 0.97 at 100 and 200 points: 150; the lower bound is at 0.97 at 100,
+    the upper one still above it at 200."""
+    trials = {100: _tested(Decision.MET, 0.98), 200: _tested(Decision.UNDECIDED, 0.96)}
+    found = threshold(BASE, trials, [_no_wait(0.97)])
+    assert found.crossings["wait"] == pytest.approx(150.0)
+    low, high = found.between["wait"]
+    assert low == pytest.approx(100.0, abs=1e-6)
+    assert high == math.inf
+    trials[400] = _tested(Decision.MISSED, 0.92)
+    found = threshold(BASE, trials, [_no_wait(0.97)])
+    assert found.between["wait"][1] == pytest.approx(250.0)
+
+
+def test_many_numbers_of_points_cost_no_confidence() -> None:
+    """One "not met" among others is chance in one of 20; from where on it is not met is told by
+    going down from the greatest number, and up to where it is met by going up from the least."""
+    met, missed, open_ = Decision.MET, Decision.MISSED, Decision.UNDECIDED
+    cases = {
+        (met, met, open_, missed, missed): (20, 40),
+        (met, missed, met, open_, missed): (10, 50),
+        (open_, met, missed, missed, open_): (0, math.inf),
+        (missed,) * 5: (0, 10),
+        (met,) * 5: (50, math.inf),
+    }
+    for decisions, expected in cases.items():
+        trials = {10 * k: _tested(d, 0.97) for k, d in enumerate(decisions, 1)}
+        found = threshold(BASE, trials, [_no_wait(0.97)])
+        assert (found.enough, found.too_many) == expected
+
+
+def test_what_changes_nothing_is_no_driver(small: Scenario) -> None:
+    """A scenario whose planned maintenance is every year already has no such driver."""
+    from_table = small.model_dump(mode="json", exclude_none=True)["centers"]
+    from_table["center"]["maintenance"]["period"] = "1 year"
+    names = {}
+    for label, scenario in (("as is", small), ("yearly", small.changed(centers=from_table))):
+        study = curve(
+            cast(Replicator, Made(scenario, 0.98)), SizeSettings(curve=[300, 600]),
+            Design(2, 1, 1, 0.1), 600,
+        )  # fmt: skip
+        assert study is not None
+        names[label] = {found.variation.name for found in study.drivers}
+    assert names["as is"] - names["yearly"] == {"yearly"}
+
+
 # -- the whole search, on a made-up center ----------------------------------------------------
 
 
@@ -199,11 +353,16 @@ class Made:
     """A center whose figures follow from its design by a rule, with a little noise.
 
     Two people lose 3 % of the messages, three 0.2 %; two maintenance people are enough, and two
-    vans, and spares for 2 %.
+    vans, and spares for 2 %. With ``by_duty`` the people of the shift do as well as that crew;
+    without ``heartbeats`` no other interval than the vendors' does.
     """
 
-    def __init__(self, scenario: Scenario, handling: float) -> None:
+    def __init__(
+        self, scenario: Scenario, handling: float, *, by_duty: bool = False,
+        heartbeats: bool = True, messages: float = 2000.0,
+    ) -> None:  # fmt: skip
         self.scenario, self.center, self.handling = scenario, "center", handling
+        self.by_duty, self.heartbeats, self.messages = by_duty, heartbeats, messages
 
     def run(self, designs: Sequence[Changes], numbers: Sequence[int]) -> list[list[Figures]]:
         """The made-up figures."""
@@ -218,17 +377,44 @@ class Made:
         missed = alarms * (1 - self.handling - noise) + (20 if table["vehicles"]["vans"] < 2 else 0)
         spares = float(str(table["spares"]["share"]).rstrip(" %"))
         crew = table["roster"]["maintenance"]
+        enough = crew >= 2 or (crew == 0 and self.by_duty)
+        if "vendors" in design and not self.heartbeats:
+            enough = False
         return {
-            "points": 3000.0, "messages": 2000.0, "alarms": alarms, "handled": alarms - missed,
+            "points": 3000.0, "messages": self.messages,
+            "alarms": alarms, "handled": alarms - missed,
             "online_rate_platform": 0.999, "online_rate_truth": 0.998,
             "responded_late": 50 + late, "verified_late": 200.0,
             "spares_used": 500.0, "repairs_waiting_for_a_spare": 0.0 if spares >= 0.02 else 40.0,
-            "maintenance_timeliness": (0.99 if crew >= 2 else 0.8) + noise,
+            "maintenance_timeliness": (0.99 if enough else 0.8) + noise,
         }  # fmt: skip
 
 
 def _sized(small: Scenario, handling: float, **settings: Any) -> Sizing:
     return size(cast(Replicator, Made(small, handling)), SizeSettings(**settings))
+
+
+def test_the_people_of_the_shift_may_do_the_maintenance(small: Scenario) -> None:
+    """Three who do everything (12) are fewer in all than three and a crew of two (14)."""
+    found = size(cast(Replicator, Made(small, 0.98, by_duty=True)), SizeSettings())
+    assert found.design == Design(3, 0, 2, 0.02, 86400.0)
+    assert found.decision is Decision.MET
+
+
+def test_heartbeats_that_do_not_hold_leave_the_vendors_own(small: Scenario) -> None:
+    """The size that holds with the vendors' interval is not lost for want of another one."""
+    made = Made(small, 0.98, heartbeats=False)
+    found = size(cast(Replicator, made), SizeSettings.model_validate({"heartbeats": ["2 h"]}))
+    assert found.design == Design(3, 2, 2, 0.02)
+    assert found.decision is Decision.MET
+
+
+def test_a_few_messages_do_not_drop_the_deadlines(small: Scenario) -> None:
+    """Plenty loses nothing against itself, however few the messages are: the 5 s and the 1 min
+    are asked, and what cannot be shown of them is no size."""
+    found = size(cast(Replicator, Made(small, 0.98, messages=8.0)), SizeSettings())
+    assert {"response", "verification"} <= found.reached
+    assert found.design is None
 
 
 def test_the_search_finds_the_made_up_answer(small: Scenario) -> None:

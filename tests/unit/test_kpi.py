@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -518,3 +519,51 @@ def test_interval_rates_agree_with_a_plain_loop(changes: list[tuple[int, str, Ki
             for _, device, kind in changes
         )
     )
+
+
+# -- the edges of a period ------------------------------------------------------------------------
+
+
+def test_an_alarm_of_before_counts_there_and_its_messages_here() -> None:
+    story = Story()
+    story.device("d1")
+    story.row(0.0, Kind.ALARM_OPEN, "v", alarm=1, value=20.0, text="responded")
+    story.row(10.0, Kind.FIRE_ALARM, "d1", message=2, alarm=1, value=1, text="fire")
+    story.row(15.0, Kind.VERIFIED, "p1", alarm=1, text=Verification.NOT_A_FIRE)
+    story.row(40.0, Kind.ANNOTATED, "p1", alarm=1, text=Annotation.FALSE_NUISANCE)
+    story.row(50.0, Kind.CLOSED, "p1", alarm=1)
+    story.alarm(DAY, 3)
+    alarms = story.kpis().alarms
+    assert (alarms.messages, alarms.verified, alarms.responded_late) == (2, 2, 0)
+    assert (alarms.alarms, alarms.handled, alarms.false_alarms[0].count) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("followed", [False, True])
+def test_an_alarm_of_the_last_minute_is_judged_where_it_is_followed(followed: bool) -> None:
+    story = Story()
+    story.device("d1")
+    for name, after in ((1, 120.0), (2, None)):
+        story.alarm(story.end - 20.0 + name, name, verify=30.0 if after else None, close=after)
+    value = 25 * HOUR if followed else math.nan
+    story.row(story.end, Kind.PERIOD_END, "c", value=value)
+    log = story.finish()
+    if not followed:
+        log = log[log.time <= START_US + round(story.end * 1e6)]
+    alarms = compute(log).alarms
+    assert alarms.alarms_all == 2
+    assert (alarms.alarms, alarms.handled, alarms.unattended) == (
+        (2, 1, 1) if followed else (0, 0, 0)
+    )
+    assert alarms.alarms_pending == (0 if followed else 2)
+    assert (alarms.messages, alarms.verified) == ((2, 1) if followed else (0, 0))
+
+
+@pytest.mark.parametrize(("alarm", "beyond"), [(1, 50.0), (0, 200.0)])
+def test_only_what_came_of_alarms_may_follow_the_end(alarm: int, beyond: float) -> None:
+    story = Story()
+    story.device("d1")
+    story.alarm(story.end - 20.0, 1, close=None, annotation=None)
+    story.row(story.end, Kind.PERIOD_END, "c", value=beyond)
+    story.row(story.end + 100.0, Kind.RESPONDED if alarm else Kind.ONLINE, "d1", alarm=alarm)
+    with pytest.raises(LogError, match="lies outside its period"):
+        compute(story.finish())

@@ -87,6 +87,30 @@ def test_a_divided_place_is_divided_in_the_scenarios(divided: SitePlan, tmp_path
     assert len(set(names)) == len(names) == 4  # the tower three times, the shop once
 
 
+def test_people_are_those_of_the_plan(tmp_path: Path, township: RoadNetwork) -> None:
+    """Named people of the scenario's own center do not work at all the planned ones."""
+    teams = [f'li-{k}={{role="duty", team={k % 4 + 1}}}' for k in range(16)]
+    people = "centers.center.roster.people={" + ", ".join(teams) + "}"
+    rows = [row(township, node, 20) for node in range(0, len(township), 97)]
+    plan = planned(tmp_path, rows, people)
+    write_scenarios(tmp_path, plan)
+    scenario = load_scenario(tmp_path / "all-centers.toml")
+    for center in plan.centers:
+        assert center.people_per_shift == 4
+        names = scenario.centers[center.name].roster.roster()
+        assert not any(name.startswith("li") for name in names)
+        assert len(names) == center.duty + center.maintenance == 16 + center.maintenance
+
+
+def test_the_wind_is_that_of_the_plan(tmp_path: Path, township: RoadNetwork) -> None:
+    """5.1.2 is judged in a run by the rose by which the sites were chosen."""
+    rows = [row(township, node, 20) for node in range(0, len(township), 97)]
+    plan = planned(tmp_path, rows, 'siting.wind={ENE="62.5 %", "180"="37.5 %"}')
+    write_scenarios(tmp_path, plan)
+    for center in load_scenario(tmp_path / "all-centers.toml").centers.values():
+        assert center.wind == {"67.5": 0.625, "180": 0.375}
+
+
 def test_a_place_larger_than_a_center(tmp_path: Path, township: RoadNetwork) -> None:
     with pytest.raises(ScenarioError, match="siting: tower alone has 900 points, more than the"):
         planned(

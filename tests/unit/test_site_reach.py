@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
+import shapely.affinity
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
@@ -19,6 +20,7 @@ from twin.roads.settings import RoadSettings
 from twin.roads.travel import TravelTimes
 from twin.siting.cells import node_cells
 from twin.siting.reached import nearest_within, partition, reached_area, reached_roads
+from twin.siting.rules import edge_points
 from twin.siting.services import (
     brigade_advice,
     find_hydrants,
@@ -200,6 +202,21 @@ def test_cells_are_what_lies_nearest(township: RoadNetwork) -> None:
     times = np.zeros((1, len(township)), np.float32)
     held = cell_matrix(times, ([site[0]], [site[1]]), cells, 0.0, 900.0, 5000.0)
     assert np.array_equal(held[:, 0], farthest <= 5000.0)
+
+
+def test_the_outermost_nodes_are_in_the_district() -> None:
+    """A map without a boundary ends at the hull of its nodes, and the edge is judged there."""
+    network = cross()
+    ends = np.flatnonzero(np.hypot(network.x, network.y) > 3999.0)
+    assert len(ends) == 4
+    assert set(ends) <= set(node_cells(network).node)
+    edge = edge_points(network, network.boundary)
+    corner = np.hypot(edge.x, edge.y) > 3999.0
+    assert set(edge.node[corner]) == set(ends)
+    assert edge.offset_m[corner].max() < 1e-6
+    # an area that comes from a file is off by the file's last decimal
+    inner = shapely.affinity.scale(network.boundary, 1 - 2e-6, 1 - 2e-6)
+    assert set(ends) <= set(edge_points(network, inner).node)
 
 
 @given(st.lists(st.lists(st.booleans(), min_size=4, max_size=4), min_size=1, max_size=12))

@@ -433,6 +433,19 @@ def test_demand_out_of_reach_is_named_and_the_rest_solved() -> None:
         assert choice.share.toarray().tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 1], [0, 0, 1]]
 
 
+def test_a_capacity_beyond_all_points() -> None:
+    """Larger than what flows can count, it is as good as none."""
+    covers = np.array([[1, 1], [0, 1]], bool)
+    points = np.array([1_500_000_000, 600_000_000])
+    for capacity in (2_100_000_000, 3_000_000_000, 10**15):
+        choice = fewest_capacitated(covers, points, capacity, split=True)
+        assert (choice.status, choice.sites.tolist()) == ("optimal", [1])
+        people = fewest_people(covers, points, price_center=1, price_person=1, extra_per=capacity)
+        assert (people.status, people.sites.tolist()) == ("optimal", [1])
+    some = fewest_people(covers, points, price_center=9, price_person=1, extra_per=1_900_000_000)
+    assert (some.status, some.sites.tolist(), some.objective) == ("optimal", [1], 9 + 2 * 3)
+
+
 def test_what_cannot_be_held_is_infeasible() -> None:
     covers = np.ones((3, 2), bool)
     points = np.array([9, 9, 9])

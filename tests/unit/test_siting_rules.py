@@ -58,6 +58,15 @@ def test_each_is_reached_at_the_areas_nearest_road_node(
     assert gap.max() < 400.0
 
 
+def test_the_same_points_wherever_a_ring_begins(township: RoadNetwork, edge: EdgePoints) -> None:
+    """A file, or a union of areas, may begin an outline anywhere, and run either way round."""
+    corners = shapely.get_coordinates(township.boundary)[:-1]
+    for turned in (np.roll(corners, 5, axis=0), corners[::-1]):
+        found = edge_points(township, shapely.Polygon(turned))
+        assert np.array_equal(found.x, edge.x)
+        assert np.array_equal(found.node, edge.node)
+
+
 def test_an_area_without_roads(township: RoadNetwork) -> None:
     with pytest.raises(ValueError, match="has no road"):
         edge_points(township, shapely.box(50_000, 50_000, 51_000, 51_000))

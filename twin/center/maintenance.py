@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
 from math import inf, isnan
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import simpy
 from simpy.events import Event
@@ -36,12 +35,15 @@ GOLDEN = 0.6180339887498949
 
 WORK: Callable[[Job], float] = attrgetter("work")
 
-EXCHANGED = (Ticket.FAULT, Ticket.OFFLINE)
+# By name: Python 3.11 takes as long to look a member up in its class as to call a function.
+BATTERY, OFFLINE, FAULT = Ticket.BATTERY, Ticket.OFFLINE, Ticket.FAULT
+PERIODIC, END_OF_LIFE = Ticket.PERIODIC, Ticket.END_OF_LIFE
+
+EXCHANGED = (FAULT, OFFLINE)
 """Repairs that may need a spare device; the end of life always does."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewTicket:
+class NewTicket(NamedTuple):
     """A condition that the platform has learned of."""
 
     received: float
@@ -49,8 +51,7 @@ class NewTicket:
     ticket: Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class BackOnline:
+class BackOnline(NamedTuple):
     """The platform hears from an offline device again that nobody has visited."""
 
     at: float
@@ -143,13 +144,13 @@ class Maintenance:
         self.offline_jobs: list[tuple[int, float, float]] = []
         self.backlog = Backlog(square_of)
         self.work = {
-            Ticket.BATTERY: settings.battery_swap,
-            Ticket.OFFLINE: settings.repair,
-            Ticket.FAULT: settings.repair,
+            BATTERY: settings.battery_swap,
+            OFFLINE: settings.repair,
+            FAULT: settings.repair,
             Ticket.CLEANING: settings.cleaning,
             Ticket.HAZARD: settings.cleaning,
-            Ticket.PERIODIC: settings.inspection,
-            Ticket.END_OF_LIFE: settings.battery_swap,
+            PERIODIC: settings.inspection,
+            END_OF_LIFE: settings.battery_swap,
         }
         self.deadline = {ticket: ticket_deadline_s(ticket) for ticket in Ticket}
         self.planned = {
@@ -170,7 +171,7 @@ class Maintenance:
             if isinstance(news, NewTicket):
                 self.open_ticket(news.device, news.ticket, news.received)
                 continue
-            job = self.backlog.jobs.get((news.device, Ticket.OFFLINE))
+            job = self.backlog.jobs.get((news.device, OFFLINE))
             if job is not None and job.received <= news.at:
                 self._close(job, news.at)
                 self._unrecorded.append(job.device)
@@ -178,11 +179,11 @@ class Maintenance:
     def open_ticket(self, device: int, ticket: Ticket, received: float) -> None:
         """Opens a ticket, unless the device has one of this kind."""
         venue, work = self.venue_of[device], self.work[ticket]
-        if ticket is Ticket.PERIODIC:  # serves all points of the venue together
+        if ticket is PERIODIC:  # serves all points of the venue together
             work *= len(self.points[venue])
-        ready = received + (self.settings.patience if ticket is Ticket.OFFLINE else 0.0)
+        ready = received + (self.settings.patience if ticket is OFFLINE else 0.0)
         job = Job(device, ticket, venue, received, received + self.planned[ticket], ready, work)
-        if self.backlog.open(job) and ticket is not Ticket.PERIODIC:
+        if self.backlog.open(job) and ticket is not PERIODIC:
             deadline, name = self.deadline[ticket], self.device_ids[device]
             self.log.row(received, Kind.TICKET_OPENED, name, value=deadline, text=ticket)
 
@@ -195,12 +196,12 @@ class Maintenance:
 
     def _close(self, job: Job, at: float, finding: str = "") -> None:
         name = self.device_ids[job.device]
-        if job.ticket is Ticket.OFFLINE:
+        if job.ticket is OFFLINE:
             if finding:
                 self.log.row(at, Kind.TICKET_FINDING, name, text=finding)
             self.offline_jobs.append((job.device, job.received, at))
         self.backlog.close(job)
-        if job.ticket is Ticket.PERIODIC:
+        if job.ticket is PERIODIC:
             self.planned_work.append((job.venue, job.received, at))
         else:
             self.log.row(at, Kind.TICKET_CLOSED, name, text=job.ticket)
@@ -214,9 +215,9 @@ class Maintenance:
         """At the end of a run: opens and closes what the platform has seen by then."""
         self.catch_up()
         for job in list(self.backlog.jobs.values()):
-            if job.ticket is Ticket.PERIODIC:
+            if job.ticket is PERIODIC:
                 self.planned_work.append((job.venue, job.received, inf))
-            elif job.ticket is Ticket.OFFLINE:
+            elif job.ticket is OFFLINE:
                 self.offline_jobs.append((job.device, job.received, inf))
 
     # -- trips
@@ -267,11 +268,11 @@ class Maintenance:
 
     def _part(self, job: Job) -> str:
         """The spare that a job needs, as far as the platform can tell; "" for none."""
-        known_empty = (job.device, Ticket.BATTERY) in self.backlog.jobs
-        if job.ticket is Ticket.BATTERY or (job.ticket is Ticket.OFFLINE and known_empty):
+        ticket, jobs = job.ticket, self.backlog.jobs
+        if ticket is BATTERY or (ticket is OFFLINE and (job.device, BATTERY) in jobs):
             return BATTERIES
-        exchange = job.ticket in EXCHANGED and self._needs_spare(job.device)
-        return self.kinds[job.device] if exchange or job.ticket is Ticket.END_OF_LIFE else ""
+        exchange = ticket in EXCHANGED and self._needs_spare(job.device)
+        return self.kinds[job.device] if exchange or ticket is END_OF_LIFE else ""
 
     def _needs_spare(self, device: int) -> bool:
         """Whether the device's next repair is an exchange; the fault code tells beforehand."""
@@ -335,7 +336,7 @@ class Maintenance:
 
     def _serve(self, person: Person, jobs: list[Job]) -> Generator[Event, Any, None]:
         """Does a venue's jobs; after an alarm, comes back and does the rest of them."""
-        if any(job.ticket is Ticket.OFFLINE for job in jobs):
+        if OFFLINE in [job.ticket for job in jobs]:
             self.catch_up()  # nobody works on what is back by itself
         left, place = sum([job.work for job in jobs if job.open]), person.place
         while left > 0.0 and (left := (yield from self._undisturbed(person, left))) > 0.0:
@@ -376,17 +377,17 @@ class Maintenance:
         self.catch_up()
         if not job.open:
             return
-        if job.ticket is Ticket.PERIODIC:
+        if job.ticket is PERIODIC:
             self._close(job, self.env.now)
             self._cleaned[job.venue] = self.env.now
             for device in filter(self.condition.broken, self.points[job.venue]):
                 # the test finds what nobody knew of
-                self.open_ticket(device, Ticket.FAULT, self.env.now)
+                self.open_ticket(device, FAULT, self.env.now)
             return
         device, now = job.device, self.env.now
         broken = self.condition.broken(device)
         exchanged = job.part not in ("", BATTERIES) and (
-            broken or job.ticket is Ticket.END_OF_LIFE or job.ticket is Ticket.FAULT
+            broken or job.ticket is END_OF_LIFE or job.ticket is FAULT
         )
         battery = job.part == BATTERIES
         if self.condition.needs_battery(device) and not (battery or exchanged):
@@ -396,9 +397,9 @@ class Maintenance:
             name, left = self.device_ids[device], float(self.spares.stock[job.part])
             self.log.row(now, Kind.SPARE_USED, name, value=left, text=job.part)
             job.part = ""
-        stays = {Ticket.PERIODIC}
+        stays: tuple[Ticket, ...] = (PERIODIC,)
         if not exchanged:
-            stays |= {Ticket.END_OF_LIFE} if battery else {Ticket.END_OF_LIFE, Ticket.BATTERY}
+            stays = (PERIODIC, END_OF_LIFE) if battery else (PERIODIC, END_OF_LIFE, BATTERY)
         for other in self.backlog.of_device(device):
             if other.ticket not in stays:
                 self._close(other, now, self.condition.cause(device, other.ticket))
@@ -408,5 +409,5 @@ class Maintenance:
 
     def _find_empty(self, job: Job) -> None:
         """The battery is empty, and nobody brought one: the next trip will."""
-        self.open_ticket(job.device, Ticket.BATTERY, self.env.now)
+        self.open_ticket(job.device, BATTERY, self.env.now)
         self._put_back([job])

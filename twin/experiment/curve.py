@@ -1,10 +1,13 @@
 """The threshold: at how many points do two people on each shift stop being enough?
 
-5.1.12 says 20,000. The model's answer: the fleet of the scenario is scaled, the area stays, and at
-each number of points two people on each shift are put to the test as in
-:mod:`twin.experiment.size`. Where the mean of a figure crosses what is asked lies the threshold; it
-is interpolated between the two numbers of points beside it, and stated with the greatest number at
-which everything is *met* and the least at which something is *not met*.
+5.1.12 says 20,000. The model's answer: the fleet of the center is scaled
+(:mod:`twin.experiment.fleets`), the area stays, and at each number of points two people on each
+shift are put to the test as in :mod:`twin.experiment.size`, but looked at once: all targets are
+wanted, not the first that decides. Where the mean of a figure crosses what is asked lies the
+threshold; it is interpolated between the two numbers of points beside it, and so is where its
+bounds do: the threshold lies between these. It is stated with the greatest number up to which
+everything is *met* and the least from which on something is *not met*; each is found going from one
+end, stopping at the first number that is not, so that many numbers tried cost no confidence.
 
 The base line is the least staffing that 4.4 allows: the two people of the shift do everything, the
 maintenance as well. What drives the threshold is changed one at a time: the maintenance (a crew of
@@ -15,15 +18,19 @@ maintenance.
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 from twin.assessment.finding import Text
 from twin.center.sizing import SizeSettings
 from twin.experiment.design import Design
 from twin.experiment.evidence import Decision
+from twin.experiment.fleets import fleets_of, generated
 from twin.experiment.replicate import Changes, Replicator
 from twin.experiment.size import Bench, Tell, Trial, untold
 from twin.experiment.targets import Target, targets
@@ -32,6 +39,9 @@ from twin.standard import SHIFT_MIN
 
 NOT_OF_PEOPLE = ("spares",)
 """Targets that more people on a shift would do nothing for."""
+
+LEAST_PERIODS = 4
+"""Periods at least, however many points: of fewer, no spread can be told."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +69,16 @@ class Threshold:
     variation : which; trials : by number of points; targets : those that count.
     crossings : by target, the points at which its mean falls below what is asked, interpolated;
         -inf or inf where that lies below or above everything tried.
+    between : by target, where its lower bound does and where its upper bound does.
     enough : the greatest number of points up to which every target is met (0: none).
-    too_many : the least number at which one is missed (inf: none).
+    too_many : the least number from which on one is missed (inf: none).
     """
 
     variation: Variation
     trials: Mapping[int, Trial]
     targets: Sequence[Target]
     crossings: Mapping[str, float]
+    between: Mapping[str, tuple[float, float]]
     enough: int
     too_many: float
 
@@ -93,13 +105,25 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Curve:
-    """The curve: the two arrangements over all numbers of points, and the drivers' thresholds."""
+    """The curve.
+
+    Attributes
+    ----------
+    targets : those that count.
+    base, crew : the two arrangements over all numbers of points; drivers : the others' thresholds.
+    points_per_maintainer : that one maintenance person looks after, where there is any.
+    left_out : numbers of points that whole venues of the center do not come to.
+    generated : whether the venues are made for each number of points; else the center's own ones
+        are taken in turn.
+    """
 
     targets: tuple[Target, ...]
     base: Threshold
     crew: Threshold
     drivers: tuple[Threshold, ...]
     points_per_maintainer: int
+    left_out: tuple[int, ...]
+    generated: bool
 
 
 def _nothing(_: Scenario, __: str) -> Changes:
@@ -170,13 +194,28 @@ class _Prober:
     """Puts two people on each shift to the test at a number of points, under a variation."""
 
     def __init__(
-        self, replicator: Replicator, settings: SizeSettings, like: Design, per_maintainer: int
+        self,
+        replicator: Replicator,
+        settings: SizeSettings,
+        fleets: Mapping[int, Changes],
+        like: Design,
+        per_maintainer: int,
     ) -> None:
         self.replicator = replicator
         self.settings = settings
+        self.fleets = fleets
         self.like = like
         self.per_maintainer = per_maintainer
         self.against = [t for t in targets(settings) if t.name not in NOT_OF_PEOPLE]
+
+    def changes(self, variation: Variation, points: int) -> Changes | None:
+        """What a variation changes at so many points; None where the scenario is like that."""
+        center, fleet = self.replicator.center, self.fleets[points]
+        scenario = self.replicator.scenario.changed(**fleet)
+        change = variation.change(scenario, center)
+        if variation.change is not _nothing and scenario.changed(**change) == scenario:
+            return None
+        return {**fleet, **change}
 
     def test(self, variation: Variation, points: int, periods: float) -> Trial:
         """Two people on each shift for so many points.
@@ -185,9 +224,9 @@ class _Prober:
         ----------
         periods : at most, at 10,000 points; more at fewer points, whose periods say less.
         """
-        scenario, center = self.replicator.scenario, self.replicator.center
-        change = {**variation.change(scenario, center), "venues.points": points}
-        varied = scenario.changed(**change)
+        center = self.replicator.center
+        change = self.changes(variation, points) or self.fleets[points]
+        varied = self.replicator.scenario.changed(**change)
         crew = math.ceil(points / self.per_maintainer)
         own = crew if variation.own_crew else 0
         # Vans and spares are not the question here: everybody has one, nothing is missing.
@@ -196,9 +235,11 @@ class _Prober:
         two_changes, ample_changes = (
             {**change, **design.changes(varied, center)} for design in (two, ample)
         )
-        most = min(self.settings.replications, max(4, round(periods * 10_000 / points)))
-        enough = {"first": max(4, most // 2), "replications": most}
-        bench = Bench(self.replicator, self.settings.model_copy(update=enough), ample_changes)
+        often = min(
+            self.settings.replications, max(LEAST_PERIODS, round(periods * 10_000 / points))
+        )
+        once = self.settings.model_copy(update={"first": often, "replications": often})
+        bench = Bench(self.replicator, once, ample_changes)
         return bench.test(variation.name, two, two_changes, self.against)
 
 
@@ -208,37 +249,57 @@ def curve(
     like: Design,
     points: int,
     tell: Tell = untold,
-) -> Curve:
+) -> Curve | None:
     """Looks for the threshold under the base line and under each variation.
 
     Parameters
     ----------
-    replicator : of the scenario and the center; its venues are generated.
+    replicator : of the scenario and the center.
     settings : the numbers of points, and what is asked.
     like : the size found for the center, and ``points`` its points: they give the points that one
         maintenance person looks after.
     tell : called with what is being done, and the share that is done.
+
+    Returns
+    -------
+    The curve; None where whole venues of the center come to none of the numbers of points.
     """
-    per_maintainer = math.ceil(points / like.maintenance) if like.maintenance else 3000
-    prober = _Prober(replicator, settings, like, per_maintainer)
-    grid = settings.curve
-    found: list[Threshold] = []
-    done, total = 0, len(grid) * 2 + 3 * len(DRIVERS)
-    for variation in (BASE, CREW):
-        trials: dict[int, Trial] = {}
-        for number in grid:
-            tell(f"{number} points", done / total)
-            trials[number] = prober.test(variation, number, settings.replications / 4)
-            done += 1
-        found.append(_threshold(variation, trials, prober.against))
-    near = _nearest(grid, found[0].crossings["handling"])
-    drivers = []
-    for variation in DRIVERS:
-        tell(variation.says.en, done / total)
-        probe = partial(prober.test, variation, periods=settings.replications / 6)
-        drivers.append(_threshold(variation, _around(grid, near, probe), prober.against))
-        done += 3
-    return Curve(tuple(prober.against), found[0], found[1], tuple(drivers), per_maintainer)
+    scenario, center = replicator.scenario, replicator.center
+    with tempfile.TemporaryDirectory() as folder:
+        fleet = fleets_of(scenario, center, Path(folder))
+        fleets = {n: changes for n in settings.curve if (changes := fleet(n)) is not None}
+        if not fleets:
+            return None
+        grid = list(fleets)
+        per_maintainer = math.ceil(points / like.maintenance) if like.maintenance else 3000
+        prober = _Prober(replicator, settings, fleets, like, per_maintainer)
+        drivers = [one for one in DRIVERS if prober.changes(one, grid[0]) is not None]
+        arrangements: list[Threshold] = []
+        done, total = 0, len(grid) * 2 + 3 * len(drivers)
+        for variation in (BASE, CREW):
+            trials: dict[int, Trial] = {}
+            for number in grid:
+                tell(f"{number} points", done / total)
+                trials[number] = prober.test(variation, number, settings.replications / 4)
+                done += 1
+            arrangements.append(threshold(variation, trials, prober.against))
+        base, crew = arrangements
+        near = _nearest(grid, base.crossings["handling"])
+        moved = []
+        for variation in drivers:
+            tell(variation.says.en, done / total)
+            probe = partial(prober.test, variation, periods=settings.replications / 6)
+            moved.append(threshold(variation, _around(grid, near, probe), prober.against))
+            done += 3
+    return Curve(
+        tuple(prober.against),
+        base,
+        crew,
+        tuple(moved),
+        per_maintainer,
+        tuple(n for n in settings.curve if n not in fleets),
+        generated(scenario),
+    )
 
 
 def _nearest(grid: Sequence[int], points: float) -> int:
@@ -264,22 +325,23 @@ def _margin(trial: Trial) -> tuple[float, str]:
     return min((e.mean - e.least, name) for name, e in trial.estimates.items())
 
 
-def _threshold(
+def threshold(
     variation: Variation, trials: Mapping[int, Trial], against: Sequence[Target]
 ) -> Threshold:
     """Where each target gives way, interpolated between the numbers of points tried."""
     grid = sorted(trials)
-    crossings = {}
+    crossings, between = {}, {}
     for target in against:
-        means = [trials[number].estimates[target.name].mean for number in grid]
-        crossings[target.name] = crossing_of(grid, [mean - target.least for mean in means])
-    enough = 0
-    for number in grid:
-        if trials[number].decision is not Decision.MET:
-            break
-        enough = number
-    missed = [number for number in grid if trials[number].decision is Decision.MISSED]
-    return Threshold(variation, trials, against, crossings, enough, min(missed, default=math.inf))
+        found = [trials[number].estimates[target.name] for number in grid]
+        lower, mean, upper = (
+            crossing_of(grid, [bound - target.least for bound in bounds])
+            for bounds in zip(*((e.lower, e.mean, e.upper) for e in found), strict=True)
+        )
+        crossings[target.name], between[target.name] = mean, (lower, upper)
+    met = takewhile(lambda number: trials[number].decision is Decision.MET, grid)
+    missed = takewhile(lambda number: trials[number].decision is Decision.MISSED, reversed(grid))
+    enough, too_many = max(met, default=0), min(missed, default=math.inf)
+    return Threshold(variation, trials, against, crossings, between, enough, too_many)
 
 
 def crossing_of(points: Sequence[float], margins: Sequence[float]) -> float:

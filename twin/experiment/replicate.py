@@ -14,10 +14,14 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
 from twin.kpi import compute, tables
+from twin.roads.load import load_roads
+from twin.roads.settings import RoadSettings
+from twin.roads.travel import TravelTimes
 from twin.scenario import Scenario
 from twin.world import simulate
 
@@ -47,12 +51,24 @@ def figures(scenario: Scenario, center: str, changes: Changes, seed: int) -> Fig
     center : whose figures.
     seed : of all random streams.
     """
-    run = simulate(scenario.changed(**changes, seed=seed), processes=1)
+    changed = scenario.changed(**changes, seed=seed)
+    run = simulate(changed, processes=1, only=center, travel=travel_of(changed))
     table = tables(compute(run.log.of_center(center)))
     found = {row["name"]: float(row["value"]) for row in table["year"]}
     for row in table["tickets"]:
         found[f"tickets_{row['kind']}"] = float(row["opened"])
     return found
+
+
+def travel_of(scenario: Scenario) -> TravelTimes:
+    """The scenario's roads, which no design changes: read once by each process."""
+    return _travel(scenario.roads.model_dump_json())
+
+
+@lru_cache(maxsize=2)
+def _travel(settings: str) -> TravelTimes:
+    roads = RoadSettings.model_validate_json(settings)
+    return TravelTimes(load_roads(roads), roads)
 
 
 class Workers:

@@ -28,7 +28,7 @@ from twin.center.spares import LEAST_STOCK
 from twin.experiment.design import Design
 from twin.experiment.evidence import Decision
 from twin.experiment.replicate import Replicator, Workers
-from twin.experiment.size import Bench, Tell, Trial, untold
+from twin.experiment.size import Bench, Tell, Trial, in_reach, untold
 from twin.experiment.targets import targets
 from twin.planning import plan_sites
 from twin.planning.handover import write_scenarios
@@ -269,7 +269,7 @@ def grow(
     bench = Bench(replicator, settings, ample.changes(scenario, center))
     every = targets(settings)
     plenty = bench.test("plenty", ample, bench.plenty, every, each=True)
-    asked = [t for t in every if plenty.estimates[t.name].decision is Decision.MET]
+    asked = in_reach(every, plenty)
     unreached = tuple(t.name for t in every if t not in asked)
     design = start
     while True:

@@ -1,20 +1,23 @@
 """Sizing: the smallest center that meets its targets, by simulated periods.
 
     plenty ─► which targets people, vans and spares can meet at all
-       └─► people on a shift ─► maintenance people ─► vans ─► spares ─► heartbeat
+       └─► fewest people: on the shifts and for maintenance ─► vans ─► spares ─► heartbeat
                                                                    └─► confirmed on fresh periods
 
 Each step looks for the smallest option with which everything holds, the options of later steps at
-their greatest, those of earlier steps as found. The figures get no worse with more people, vans or
-spares, so not every option is tried. Searching picks what happened to look good, so what
-comes out is simulated once more for periods that the search has not seen, and only those
-periods carry the final statement.
+their greatest, those of earlier steps as found. People are counted in all: one more on each shift
+is as many as there are teams, and the people of the shift may do the maintenance as well, with no
+maintenance people at all. The figures get no worse with more people, vans or spares, so not every
+option is tried. Searching picks what happened to look good, so what comes out is simulated once
+more for periods that the search has not seen, and only those periods carry the final statement.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from twin.center.sizing import SizeSettings
 from twin.experiment.design import Design, present
@@ -71,7 +74,8 @@ class Sizing:
     Attributes
     ----------
     center : its name; settings : what was asked; points : networked points.
-    targets : all of them; reached : names of those that plenty of everything meets.
+    targets : all of them; reached : names of those that plenty of everything meets; what is put
+        against plenty is met there by definition.
     plenty : the trial of plenty of everything; present : of the scenario as it is.
     trials : everything tried, in order.
     design : the smallest that meets the targets in reach; None where there is none.
@@ -122,14 +126,17 @@ class Bench:
         step, design : of the trial.
         changes : of the design.
         against : the targets that count.
-        each : go on until every target is decided, not only all of them together.
+        each : go on until every target is decided, not only all of them together; of plenty, whose
+            paired targets compare it with itself.
         """
         error = (1.0 - self.settings.confidence) / len(self.looks)
         for number in self.looks:
             trial = self._trial(step, design, changes, against, range(number), error)
             if each:
                 decided = all(
-                    trial.estimates[t.name].decision is not Decision.UNDECIDED for t in against
+                    trial.estimates[t.name].decision is not Decision.UNDECIDED
+                    for t in against
+                    if not t.paired
                 )
             else:
                 decided = trial.decision is not Decision.UNDECIDED
@@ -193,6 +200,35 @@ def smallest(options: Sequence[Design], test: Callable[[Design], bool]) -> Desig
     return options[low] if low < len(options) else None
 
 
+def fewest(most: Design, teams: int, test: Callable[[str, Design], bool]) -> Design | None:
+    """The fewest people in all, on the shifts and for maintenance, with which a test passes.
+
+    For each number on a shift, the maintenance is tried as the work of the shift (0 people), then
+    with as few people of its own as do, as long as that is fewer in all than what is known already.
+
+    Parameters
+    ----------
+    most : the most of both that is tried, and of everything else what is taken.
+    teams : duty people for one more on each shift.
+    test : whether a design passes, with the step that asks: more people never fail where fewer
+        pass, nor do maintenance people beside the shift at their most fail where the shift passes.
+    """
+    best: Design | None = None
+    for people in range(SHIFT_MIN, most.people + 1):
+        known = math.inf if best is None else best.people * teams + best.maintenance
+        room = int(min(most.maintenance, known - 1 - people * teams))
+        full = replace(most, people=people)
+        if room < 0:
+            break
+        if best is None and not test("people", full):
+            continue
+        if test("maintenance", replace(full, maintenance=0)):
+            return replace(full, maintenance=0)
+        options = [replace(full, maintenance=n) for n in range(1, room + 1)]
+        best = smallest(options, partial(test, "maintenance")) or best
+    return best
+
+
 def size(replicator: Replicator, settings: SizeSettings, tell: Tell = untold) -> Sizing:
     """Looks for the smallest center that meets the targets.
 
@@ -205,7 +241,7 @@ def size(replicator: Replicator, settings: SizeSettings, tell: Tell = untold) ->
     scenario, center = replicator.scenario, replicator.center
     now = present(scenario, center)
     points = int(figures_now(replicator, now)["points"])
-    crew = 0 if now.maintenance == 0 else max(2, points // settings.points_per_maintainer)
+    crew = max(2, points // settings.points_per_maintainer)
     most = Design(settings.people, crew, settings.vans, settings.spares[-1])
     ample = replace(most, people=3 * settings.people, vans=2 * settings.vans, maintenance=2 * crew)
 
@@ -216,34 +252,31 @@ def size(replicator: Replicator, settings: SizeSettings, tell: Tell = untold) ->
     every = targets(settings)
     tell("plenty of everything", 0.0)
     plenty = bench.test("plenty", ample, changes(ample), every, each=True)
-    asked = [t for t in every if plenty.estimates[t.name].decision is Decision.MET]
+    asked = in_reach(every, plenty)
     trials: list[Trial] = [plenty]
 
-    def passes(step: str) -> Callable[[Design], bool]:
-        def test(design: Design) -> bool:
-            trial = bench.test(step, design, changes(design), asked)
-            trials.append(trial)
-            return trial.decision is Decision.MET
+    def passes(step: str, design: Design) -> bool:
+        trial = bench.test(step, design, changes(design), asked)
+        trials.append(trial)
+        return trial.decision is Decision.MET
 
-        return test
-
-    steps: list[tuple[str, Callable[[Design], list[Design]]]] = [
-        ("people", lambda d: [replace(d, people=n) for n in range(SHIFT_MIN, d.people + 1)]),
-        ("maintenance", lambda d: [replace(d, maintenance=n) for n in range(1, d.maintenance + 1)]),
-        ("vans", lambda d: [replace(d, vans=n) for n in range(1, d.vans + 1)]),
-        ("spares", lambda d: [replace(d, spares=share) for share in settings.spares]),
-    ]
-    design: Design | None = most
-    for number, (step, options) in enumerate(steps):
-        if design is not None and asked:
-            tell(step, 0.1 + 0.15 * number)
-            found = smallest(options(design) or [design], passes(step))
-            design = found
-    if design is not None and asked:
+    design = final = None
+    if asked:
+        tell("people", 0.1)
+        teams = scenario.centers[center].roster.team_count
+        design = fewest(most, teams, passes)
+    if design is not None:
+        tell("vans", 0.4)
+        vans = [replace(design, vans=n) for n in range(1, design.vans + 1)]
+        # the last option of each step is what the step before has found
+        design = smallest(vans, partial(passes, "vans")) or design
+        tell("spares", 0.55)
+        stocks = [replace(design, spares=share) for share in settings.spares]
+        design = smallest(stocks, partial(passes, "spares")) or design
         tell("heartbeat", 0.7)
-        design = _longest_heartbeat(design, settings, passes("heartbeat"))
-    final = None
-    if design is not None and asked:
+        beats = [replace(design, heartbeat=interval) for interval in reversed(settings.heartbeats)]
+        # nothing says that shorter intervals hold where a longer one does: one by one
+        design = next((d for d in beats if passes("heartbeat", d)), design)
         tell("confirming", 0.8)
         final = bench.confirm(design, changes(design), asked)
         trials.append(final)
@@ -259,24 +292,17 @@ def size(replicator: Replicator, settings: SizeSettings, tell: Tell = untold) ->
         plenty=plenty,
         present=as_is,
         trials=tuple(trials),
-        design=design if asked else None,
+        design=design,
         final=final,
     )
+
+
+def in_reach(every: Sequence[Target], plenty: Trial) -> list[Target]:
+    """The targets that plenty of everything meets."""
+    return [t for t in every if t.paired or plenty.estimates[t.name].decision is Decision.MET]
 
 
 def figures_now(replicator: Replicator, now: Design) -> Figures:
     """The figures of the first period of the scenario as it is."""
     changes = now.changes(replicator.scenario, replicator.center)
     return replicator.run([changes], [0])[0][0]
-
-
-def _longest_heartbeat(
-    design: Design, settings: SizeSettings, passes: Callable[[Design], bool]
-) -> Design | None:
-    """The longest interval that holds: nothing says that shorter ones then do, so they are tried
-    one by one."""
-    for interval in reversed(settings.heartbeats):
-        tried = replace(design, heartbeat=interval)
-        if passes(tried):
-            return tried
-    return None

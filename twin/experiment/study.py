@@ -20,7 +20,8 @@ class Study:
     Attributes
     ----------
     scenario : that was sized; sizing : its center's size.
-    curve : the threshold; None where there is none to look for.
+    curve : the threshold; None where none is asked for, or where whole venues of the center come
+        to none of the numbers of points.
     periods : simulated in all; seconds : wall-clock, by part.
     """
 
@@ -41,9 +42,6 @@ class Study:
 def study(scenario: Scenario, workers: int | None = None, tell: Tell = untold) -> Study:
     """Sizes a scenario's center.
 
-    The curve is left out where the scenario asks for none, has several centers, or takes its venues
-    from a file: their number is what it is.
-
     Parameters
     ----------
     scenario : ``[size]`` says what is tried and asked.
@@ -57,7 +55,7 @@ def study(scenario: Scenario, workers: int | None = None, tell: Tell = untold) -
     """
     settings = scenario.size or SizeSettings()
     center = center_of(scenario, settings.center)
-    wanted = bool(settings.curve) and scenario.venues.file is None and len(scenario.centers) == 1
+    wanted = bool(settings.curve)
     part = 0.45 if wanted else 1.0
     since = time.perf_counter()
     with Workers(workers) as hands:

@@ -14,7 +14,9 @@ Definitions that the standard leaves open, as this project reads them:
   verified within 1 min, people were sent at once where nobody was reached, and 119 was called at
   once where a fire was confirmed.
 - What is still open at the end of the period, with its deadline still ahead, is *pending*: it is
-  neither met nor missed, and stays out of the rates.
+  neither met nor missed, and stays out of the rates. A log may follow its alarms beyond that end.
+- A message counts in the period in which it was received, an alarm in the one in which it was
+  raised: of an alarm that is open when the period begins (ALARM_OPEN) only messages count.
 """
 
 from __future__ import annotations
@@ -234,13 +236,13 @@ def alarm_kpis(rows: Rows, devices: Registry, disabled: Intervals) -> AlarmKpis:
     disabled : when the platform had devices disabled (屏蔽).
     """
     log, period = rows.log, rows.period
-    end = period.end_us
+    end = period.followed_us
     received = rows.at(Kind.FIRE_ALARM)
+    received = received[log.time[received] <= period.end_us]
     fire_rows = rows.where_text(received, Category.FIRE)
     fire_rows = fire_rows[log.alarm[fire_rows] != 0]
     ids, first = np.unique(log.alarm[fire_rows], return_index=True)
     chains = _Chains(rows, ids)
-    raised = log.time[fire_rows[first]]
 
     # -- messages
     time = log.time[fire_rows]
@@ -250,9 +252,12 @@ def alarm_kpis(rows: Rows, devices: Registry, disabled: Intervals) -> AlarmKpis:
     next_verified = chains.next_row(verified_at, fire_rows, alarm)
     verified = next_verified < len(log)
     waiting = np.where(verified, log.time[np.minimum(next_verified, len(log) - 1)], NEVER) - time
-    before = chains.previous_row(verified_at, fire_rows, alarm)
+    open_rows = rows.at(Kind.ALARM_OPEN)
+    verified_once = np.union1d(verified_at, rows.where_text(open_rows, "verified"))
+    responded_once = np.union1d(responded_at, rows.where_text(open_rows, "responded"))
+    before = chains.previous_row(verified_once, fire_rows, alarm)
     # where somebody is at it already, a message that joins is responded to as it comes
-    under_way = chains.previous_row(responded_at, fire_rows, alarm) > before
+    under_way = chains.previous_row(responded_once, fire_rows, alarm) > before
     next_responded = chains.next_row(responded_at, fire_rows, alarm)
     seen = next_responded < len(log)
     response = np.where(seen, log.time[np.minimum(next_responded, len(log) - 1)], NEVER) - time
@@ -272,7 +277,16 @@ def alarm_kpis(rows: Rows, devices: Registry, disabled: Intervals) -> AlarmKpis:
     late_response = ~apart & (response > _us(RESPONSE_S)) & (end - time >= _us(RESPONSE_S))
 
     # -- alarms
+    own = ~np.isin(ids, log.alarm[open_rows])
+    ids, first = ids[own], first[own]
+    chains = _Chains(rows, ids)
+    raised = log.time[fire_rows[first]]
     n = len(ids)
+
+    def whose(mask: Mask) -> I64:
+        """How many of these messages each alarm has."""
+        return np.bincount(alarm[mask], minlength=len(own)).astype(np.int64)[own]
+
     annotated_row = chains.last(rows.at(Kind.ANNOTATED))
     meaning = np.full(len(log.text.words) + 1, -1, np.int8)
     for number, word in enumerate(ANNOTATIONS):
@@ -340,12 +354,12 @@ def alarm_kpis(rows: Rows, devices: Registry, disabled: Intervals) -> AlarmKpis:
     fires = confirmed | class_1_or_2
     reported = chains.last(rows.at(Kind.REPORT_FILED)) >= 0
     seen_all = chains.last(responded_at) >= 0
-    verified_all = np.bincount(alarm[~verified & ~apart], minlength=n) == 0
+    verified_all = whose(~verified & ~apart) == 0
     whole = seen_all & verified_all & (annotation >= 0) & closed & (~fires | reported)
     grid_ok = chains.last(rows.at(Kind.CONFIRMED_SENT)) >= 0
 
     slow = (late_response | late_verified | pending) & ~apart
-    prompt = np.bincount(alarm[slow], minlength=n) == 0
+    prompt = whose(slow) == 0
     strict = handled & prompt & (~must_send | send_ok) & (~confirmed | call_ok)
     never_verified = (chains.last(verified_at) < 0) & (end - raised >= _us(VERIFICATION_S))
     nobody_came = sending & (there == NEVER) & ~withdrawn & scene_lost

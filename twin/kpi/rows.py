@@ -35,6 +35,7 @@ class Period:
     zone : IANA time zone.
     month_edges : (m + 1,) the period cut at the beginnings of months.
     months : m labels, ``2024-01``.
+    followed_us : until when its alarms were followed, microseconds; ``end_us``: no longer.
     """
 
     start_us: int
@@ -42,6 +43,7 @@ class Period:
     zone: str
     month_edges: I64
     months: tuple[str, ...]
+    followed_us: int
 
     @property
     def seconds(self) -> float:
@@ -78,7 +80,7 @@ def period_of(rows: Rows) -> Period:
         log that breaks off, one whose ends contradict each other, rows outside.
     """
     log = rows.log
-    start, end, zone = int(log.time[0]), int(log.time[-1]), "UTC"
+    start, end, zone, followed = int(log.time[0]), int(log.time[-1]), "UTC", 0
     opening, closing = rows.at(Kind.PERIOD_START), rows.at(Kind.PERIOD_END)
     if len(opening):
         row = opening[0]
@@ -99,13 +101,20 @@ def period_of(rows: Rows) -> Period:
                 f"ends at {_shown(end)}; are its times in microseconds?"
             )
         end = closed
+        beyond = float(log.value[closing[-1]])
+        if 0 < beyond < _LONGEST_S:
+            followed = end + round(beyond * MICROSECONDS)
     elif int(log.time[-1]) < end:
         raise LogError(
             f"the log breaks off: its period ends at {_shown(end)}, but its last row is at "
             f"{_shown(int(log.time[-1]))} and there is no period_end; give the whole log, or "
             "close it with a period_end row and the length that it covers in period_start"
         )
-    for time, side in ((int(log.time[0]), "first"), (int(log.time[-1]), "last")):
+    followed = max(end, followed)
+    last = int(log.time[-1])
+    if end < last <= followed:  # what came of the period's alarms
+        last = int(log.time[log.alarm == 0][-1])
+    for time, side in ((int(log.time[0]), "first"), (last, "last")):
         if not start - GRAIN_US <= time <= end + GRAIN_US:
             raise LogError(
                 f"the log's {side} row, at {_shown(time)}, lies outside its period from "
@@ -127,7 +136,7 @@ def period_of(rows: Rows) -> Period:
         year, month = (at.year, at.month + 1) if at.month < 12 else (at.year + 1, 1)
         at = datetime(year, month, 1, tzinfo=ZoneInfo(zone))
         edges.append(min(end, int(at.timestamp()) * MICROSECONDS))
-    return Period(start, end, zone, np.array(edges, np.int64), tuple(months))
+    return Period(start, end, zone, np.array(edges, np.int64), tuple(months), followed)
 
 
 def _shown(time_us: int) -> str:

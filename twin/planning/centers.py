@@ -18,7 +18,14 @@ from twin.roads.travel import TravelTimes
 from twin.siting.candidates import Candidates
 from twin.siting.cells import Cells
 from twin.siting.reached import nearest_within, partition, reached_area, reached_roads
-from twin.siting.rules import EdgePoints, HazardCheck, Reach, edge_points, hazard_checks
+from twin.siting.rules import (
+    EdgePoints,
+    HazardCheck,
+    Reach,
+    edge_points,
+    hazard_checks,
+    nodes_in,
+)
 from twin.siting.settings import SitingSettings
 from twin.standard import SHIFT_MIN
 from twin.terms import Role
@@ -247,12 +254,7 @@ def centers_of(
 
 def _edge(network: RoadNetwork, area: Polygon | MultiPolygon) -> EdgePoints | None:
     """The edge of an area; None where no road lies in it."""
-    import shapely
-
-    shapely.prepare(area)
-    if not shapely.contains_xy(area, network.x, network.y).any():
-        return None
-    return edge_points(network, area)
+    return edge_points(network, area) if len(nodes_in(network, area)) else None
 
 
 def _binding(

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from twin.planning.centers import CenterPlan
 from twin.planning.plan import SitePlan
 from twin.scenario import Scenario
-from twin.terms import Role
 from twin.venues.files import POINT_KINDS
 from twin.venues.kinds import VENUE_KIND_NAMES
 
@@ -87,12 +86,11 @@ def _scenario(plan: SitePlan, centers: dict[str, tuple[int, CenterPlan]], venues
             "lat": round(center.lat, 7),
             "area": f"{_file(number)}-area.geojson",
         }
-        people = plan.template.roster.people
-        short = center.duty - sum(p.role is Role.DUTY for p in people.values())
-        if not people or short > 0:
-            table["roster"] = {
-                key: value for key, value in template["roster"].items() if key != "people"
-            } | {"duty": center.duty, "maintenance": center.maintenance}
+        # people with names work at the scenario's own center, not at each of these
+        staff = {"duty": center.duty, "maintenance": center.maintenance, "people": {}}
+        table["roster"] = template["roster"] | staff
+        if plan.settings.wind:
+            table["wind"] = {f"{d:g}": f"{100 * s:.6g} %" for d, s in plan.settings.rose.items()}
         tables[name] = table
     only = next(iter(centers)) if len(centers) == 1 else None
     named = scenario.name if only is None else f"{scenario.name}-{only}"

@@ -22,6 +22,7 @@ from twin.siting.candidates import Candidates, Exclusion, exclude, find_candidat
 from twin.siting.cells import Cells, node_cells
 from twin.siting.choose import Choice, FrontPoint
 from twin.siting.reached import nearest_within
+from twin.siting.rules import HAZARD_KINDS
 from twin.siting.services import (
     BrigadeAdvice,
     Hydrants,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, float], None]
 
 _FRONT_MOST = 8  # centers up to which the front is worked out where the settings leave it open
+_HAZARD_FAR_M = 100_000.0  # a list of a whole prefecture's hazards reaches less far (assumption)
 _FRONT_OF = 24  # with more centers than this, eight say nothing, and cost a minute
 
 
@@ -188,7 +190,8 @@ def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan
     Raises
     ------
     ValueError
-        For files that cannot be used; where 5.1.2 leaves no candidate; for chemicals without wind.
+        For files that cannot be used; where 5.1.2 leaves no candidate; for chemicals without wind;
+        for a place that is larger than a center may be and may not be divided.
     """
     if scenario.siting is None:
         scenario = scenario.changed(siting={})
@@ -197,6 +200,7 @@ def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan
     template = next(iter(scenario.centers.values()))
     steps = _Steps(progress)
     network = load_roads(scenario.roads)
+    _check_hazards(scenario, network)
     travel = TravelTimes(network, scenario.roads)
     steps.done("roads", 0.05, "venues")
     venues, fleet = build_venues(scenario.venues, network, Streams(scenario.seed).within("venues"))
@@ -266,6 +270,18 @@ def plan_sites(scenario: Scenario, progress: Progress | None = None) -> SitePlan
         water_m=water_metres(network, hydrants, venues.node),
         seconds_by_phase=steps.laps,
     )
+
+
+def _check_hazards(scenario: Scenario, network: RoadNetwork) -> None:
+    """Refuses a file of hazards of somewhere else: 5.1.2 would hold everywhere without a word."""
+    for hazard in network.features_of(*HAZARD_KINDS):
+        away = float(network.nearest(hazard.x, hazard.y)[1])
+        if not away <= _HAZARD_FAR_M:
+            raise ScenarioError(
+                f'{scenario.roads.hazards_file}: the hazard "{hazard.name or hazard.kind}" is '
+                f"{away / 1000:.0f} km from any road of {network.source}; are its coordinates "
+                "WGS-84, and of this map?"
+            )
 
 
 def _decisive_roads(held: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from twin.assessment.chapter_5 import FREE_FLOW, edge_places, hour_of_week
 from twin.assessment.finding import number
 from twin.kpi import Rows
 from twin.report.figures import INK, LIMIT, Pen, chinese_font
-from twin.roads.network import RoadNetwork
+from twin.roads.network import Feature, RoadNetwork
 from twin.roads.settings import ROAD_CLASSES
 from twin.terms import Kind
 
@@ -161,15 +162,42 @@ def _places(ax: Axes, network: RoadNetwork, pen: Pen) -> None:
     draw_villages(ax, network)
 
 
-def draw_villages(ax: Axes, network: RoadNetwork) -> None:
-    """Names of villages, as long as they do not lie over each other."""
+def draw_villages(
+    ax: Axes, network: RoadNetwork, taken: Iterable[tuple[float, float, float]] = ()
+) -> None:
+    """Names of villages, as long as they do not lie over each other or what is ``taken``."""
     from matplotlib.patheffects import withStroke
 
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
-    char, line = (x1 - x0) / 95, (y1 - y0) / 45  # about the size of a letter, in metres
-    placed: list[tuple[float, float, float]] = []
-    for place in network.features_of("village"):
-        if not place.name or not (place.name.isascii() or chinese_font()):
+    letter = ((x1 - x0) / 95, (y1 - y0) / 45)  # about the size of one, in metres
+    for place in names_apart(network, (x0, y0, x1, y1), letter, taken):
+        if not (place.name.isascii() or chinese_font()):
+            continue
+        ax.annotate(place.name, (place.x, place.y), xytext=(0, 11), fontsize=7.5,
+                    textcoords="offset points", ha="center", color="#444444", zorder=5,
+                    path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
+
+
+def names_apart(
+    network: RoadNetwork,
+    frame: tuple[float, float, float, float],
+    letter: tuple[float, float],
+    taken: Iterable[tuple[float, float, float]] = (),
+) -> Iterator[Feature]:
+    """The villages whose names fit on a map without lying over each other.
+
+    Parameters
+    ----------
+    network : the roads with their villages.
+    frame : what the map shows: west, south, east, north, metres.
+    letter : width and height of a letter, metres.
+    taken : what has words already: x, y and half the width, metres.
+    """
+    x0, y0, x1, y1 = frame
+    char, line = letter
+    placed = list(taken)
+    for place in network.features_of("village", "town"):
+        if not place.name:
             continue
         half = char * len(place.name) * (0.5 if place.name.isascii() else 0.9)
         inside = x0 + half < place.x < x1 - half and y0 < place.y < y1 - 2 * line
@@ -178,9 +206,7 @@ def draw_villages(ax: Axes, network: RoadNetwork) -> None:
         ):
             continue
         placed.append((place.x, place.y, half))
-        ax.annotate(place.name, (place.x, place.y), xytext=(0, 11), fontsize=7.5,
-                    textcoords="offset points", ha="center", color="#444444", zorder=5,
-                    path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
+        yield place
 
 
 def _frame(area: Polygon, x: float, y: float) -> tuple[float, float, float, float]:

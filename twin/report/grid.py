@@ -33,19 +33,26 @@ def grid(
     """
     listed = [list(row) for row in rows]
     least = {
-        name: max(cell_len(text) for text in [*(row[k] for row in listed), *head.split()])
+        name: max([*(cell_len(row[k]) for row in listed), *map(_width, head.split())])
         for k, (name, head) in enumerate(names.items())
     }
+    whole = {name: max(least[name], cell_len(head)) for name, head in names.items()}
+    if sum(whole.values()) + 2 * len(names) <= width:
+        least = whole  # no head has to be broken
     broken = [name for name in names if name in words]
     numbers = sum(least[name] for name in names if name not in broken)
     gap = 2 if sum(least.values()) + 2 * len(names) <= width else 1
-    share = (width - gap * len(names) - numbers) // max(len(broken), 1)
+    rest = width - gap * len(names) - numbers
+    wide = {}
+    for turn, name in enumerate(sorted(broken, key=least.__getitem__)):  # the short ones leave more
+        wide[name] = max(min(least[name], rest // (len(broken) - turn)), _LEAST)
+        rest -= wide[name]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0))
     for name, head in names.items():
         table.add_column(
             head,
             overflow="fold",
-            width=max(min(least[name], share), _LEAST) if name in broken else least[name],
+            width=wide.get(name, least[name]),
             justify="left" if name in (*broken, *left) else "right",
         )
     for number, row in enumerate(listed):
@@ -54,3 +61,8 @@ def grid(
             cells[list(names).index(name)].stylize(of_rows[number])
         table.add_row(*cells)
     return table
+
+
+def _width(word: str) -> int:
+    """Columns of a word of a head; what is Chinese may be broken into two lines."""
+    return cell_len(word) if word.isascii() else 2 * ((len(word) + 1) // 2)

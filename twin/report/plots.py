@@ -1,4 +1,4 @@
-"""The report's figures one by one, for a notebook: from a log, or on the map of a run."""
+"""The report's figures one by one, for a notebook: from a log, on the map of a run, of a plan."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from twin.report.texts import Language
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from twin.planning.plan import SitePlan
     from twin.world.simulate import Run
 
 
@@ -65,6 +66,23 @@ def plot_map(run: Run, center: str | None = None, lang: Language = "en") -> Figu
     pen = Pen(lang)
     with mpl.rc_context(pen.rc()):
         return draw_map(Rows(run.log.of_center(name)), run.network, run.sites[name], pen)
+
+
+def plot_plan(plan: SitePlan, lang: Language = "en") -> Figure:
+    """A plan of centers on the district's roads: areas, reach, limits, what is not reached.
+
+    Parameters
+    ----------
+    plan : of :func:`twin.plan_sites`.
+    lang : of the labels.
+    """
+    import matplotlib as mpl
+
+    from twin.report.site_map import draw_plan
+
+    pen = Pen(lang)
+    with mpl.rc_context(pen.rc()):
+        return draw_plan(plan, pen)
 
 
 def _center(log: Log, center: str | None) -> str:

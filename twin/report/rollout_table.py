@@ -16,7 +16,7 @@ from twin.report.grid import grid
 from twin.report.output import write_rows
 from twin.report.size_table import STYLES, value
 from twin.report.size_texts import tell
-from twin.report.texts import Language, say
+from twin.report.texts import Language, say, tidy
 
 WORDS: dict[str, Text] = {
     "title": Text(
@@ -33,10 +33,10 @@ WORDS: dict[str, Text] = {
     "centers": Text("centers", "中心数"),
     "new": Text("new", "新增"),
     "duty": Text("on duty", "值守"),
-    "maintenance": Text("maintenance", "维保"),
+    "maintenance": Text("crew", "维保"),
     "people": Text("people", "人员"),
     "vans": Text("vans", "车辆"),
-    "spares": Text("spares", "备件（件）"),
+    "spares": Text("spares", "备件"),
     "missed": Text("not reached", "不可达点"),
     "decision": Text("shown enough", "已证明"),
     "enough": Text("all", "全部满足"),
@@ -45,7 +45,7 @@ WORDS: dict[str, Text] = {
     "near": Text("near", "附近"),
     "since": Text("since", "始于"),
     "shift": Text("per shift", "每班"),
-    "gives_way": Text("open, or out of reach of people", "未证明或与人数无关"),
+    "gives_way": Text("not shown", "未证明"),
     "each_year": Text("Each year", "各年情况"),
     "fig_years": Text(
         "What each year needs: what stood already, and what the year adds",
@@ -54,6 +54,7 @@ WORDS: dict[str, Text] = {
     "fig_map": Text("Where the centers stand, by the year that adds them", "各中心位置与建设年份"),
     "standing": Text("stood already", "已有"),
     "added": Text("added", "新增"),
+    "notes": Text("How it is decided", "判定方法"),
     "note_sites": Text(
         "Every year sites anew for all that is connected by then, with last year's centers "
         "standing (twin site): {status}.",
@@ -66,7 +67,7 @@ WORDS: dict[str, Text] = {
         "years (four times as many for small ones): it keeps what it has, and what it lacks is "
         "added until the mean of every target holds. It is shown to be enough where every target "
         "is met with {confidence} confidence. Targets that plenty of everything is not shown to "
-        "meet are named and left out.",
+        "meet are left out, and named as not shown.",
         "每个中心按当年点数以至多{periods}个模拟年（小中心至多4倍）重新配置：保留已有配置，逐项增加不足"
         "部分，直至各项均值达到要求；各项均以{confidence}置信度满足者为“已证明”。配置充裕亦不能证明满足的"
         "要求另行列出，不计入。",
@@ -81,7 +82,7 @@ WORDS: dict[str, Text] = {
 
 def words(key: str, lang: Language, **values: object) -> str:
     """One of the rollout's own words, with its values."""
-    return say(WORDS[key], lang).format(**values)
+    return tidy(say(WORDS[key], lang).format(**values), lang)
 
 
 YEAR_COLUMNS = (
@@ -128,8 +129,10 @@ def year_row(year: Year, lang: Language) -> list[str]:
     ]
 
 
-def center_row(center: CenterYear, rollout: Rollout, lang: Language) -> list[str]:
-    """A center in a year, by :data:`CENTER_COLUMNS`."""
+def center_row(
+    center: CenterYear, rollout: Rollout, lang: Language, brief: bool = False
+) -> list[str]:
+    """A center in a year, by :data:`CENTER_COLUMNS`; ``brief``: clauses instead of words."""
     return [
         center.name,
         center.near,
@@ -139,19 +142,23 @@ def center_row(center: CenterYear, rollout: Rollout, lang: Language) -> list[str
         str(center.design.maintenance),
         str(center.people),
         str(center.design.vans),
-        str(center.spares),
+        f"{center.spares:,}",
         tell(center.trial.decision.value, lang),
-        ", ".join(_open(center, rollout, lang)),
+        tidy(("、" if lang == "zh" else ", ").join(_open(center, rollout, lang, brief)), lang),
     ]
 
 
-def _open(center: CenterYear, rollout: Rollout, lang: Language) -> Iterable[str]:
+def _open(center: CenterYear, rollout: Rollout, lang: Language, brief: bool) -> Iterable[str]:
+    """What is not shown to be met, with its figure where people may mend it."""
     by_name = {target.name: target for target in targets(rollout.settings)}
-    for name, found in center.trial.estimates.items():
-        if found.decision is not Decision.MET:
-            yield f"{say(by_name[name].short, lang)} {value(by_name[name], found.mean)}"
-    for name in center.unreached:
-        yield say(by_name[name].short, lang)
+    told = {
+        name: f" {value(by_name[name], found.mean)}"
+        for name, found in center.trial.estimates.items()
+        if found.decision is not Decision.MET
+    } | dict.fromkeys(center.unreached, "")
+    if brief:
+        return dict.fromkeys(by_name[name].clause for name in told)
+    return [f"{say(by_name[name].short, lang)}{figure}" for name, figure in told.items()]
 
 
 def notes(rollout: Rollout, lang: Language) -> list[str]:
@@ -179,6 +186,7 @@ def notes(rollout: Rollout, lang: Language) -> list[str]:
 
 def print_rollout(console: Console, rollout: Rollout, lang: Language, folder: Path) -> None:
     """Prints the years, the last year's centers, and where the report is."""
+    colon = "：" if lang == "zh" else ": "
     console.print(Line(head(rollout, lang), style="bold"))
 
     def show(
@@ -195,12 +203,12 @@ def print_rollout(console: Console, rollout: Rollout, lang: Language, folder: Pa
     console.print(Line(last.name, style="bold"))
     show(
         CENTER_COLUMNS,
-        [center_row(center, rollout, lang) for center in last.centers],
+        [center_row(center, rollout, lang, brief=True) for center in last.centers],
         [center.trial.decision for center in last.centers],
     )
     for line in notes(rollout, lang):
         console.print(Line(line, style="dim"))
-    console.print(Line(f"{tell('report_at', lang)}: {folder / 'report.html'}"))
+    console.print(Line(f"{tell('report_at', lang)}{colon}{folder / 'report.html'}"))
 
 
 def write_tables(folder: Path, rollout: Rollout) -> None:

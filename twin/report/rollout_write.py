@@ -22,9 +22,10 @@ from twin.report.rollout_table import (
     write_tables,
     year_row,
 )
+from twin.report.size_figures import thousands
 from twin.report.size_write import assumed
 from twin.report.texts import WORDS as REPORT_WORDS
-from twin.report.texts import Language, word
+from twin.report.texts import Language, tidy, word
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +69,9 @@ def write_rollout(folder: Path, rollout: Rollout, lang: Language = "en") -> None
                 save(part, name, words(f"fig_{name}", lang), draw(rollout, pen))
                 for name, draw in (("years", draw_years), ("map", draw_map))
             ]
-        (part / "report.html").write_text(_page(rollout, pictures, lang), encoding="utf-8")
+        (part / "report.html").write_text(
+            tidy(_page(rollout, pictures, lang), lang), encoding="utf-8"
+        )
 
 
 def draw_years(rollout: Rollout, pen: Pen) -> Figure:
@@ -93,7 +96,9 @@ def draw_years(rollout: Rollout, pen: Pen) -> Figure:
         ax.set_xticks(place, [year.name for year in years])
         ax.set_title(words(name, lang))
         ax.set_ylim(top=1.12 * max(values))
-        ax.yaxis.set_major_formatter(lambda v, _: f"{v / 1000:g}k" if v >= 10_000 else f"{v:g}")
+        ax.yaxis.set_major_formatter(
+            lambda v, _: thousands(v, lang) if v >= 10_000 else f"{v:,.0f}"
+        )
         ax.yaxis.get_major_locator().set_params(integer=True)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
@@ -112,7 +117,10 @@ def draw_map(rollout: Rollout, pen: Pen) -> Figure:
     draw_roads(ax, network)
     venues = rollout.plan.venues
     ax.scatter(venues.x, venues.y, s=1.5, c="#9aa5ad", lw=0, zorder=3)
-    draw_villages(ax, network)
+    x, y = network.project([c.lon for c in last.centers], [c.lat for c in last.centers])
+    wide, high = 0.09 * (frame[2] - frame[0]), (frame[3] - frame[1]) / 18
+    stars = zip(x.tolist(), y.tolist(), strict=True)
+    draw_villages(ax, network, [(at, up + d * high, wide) for at, up in stars for d in (-1, 0)])
     for number, year in enumerate(rollout.years):
         new = [center for center in last.centers if center.since == year.name]
         if not new:
@@ -121,7 +129,8 @@ def draw_map(rollout: Rollout, pen: Pen) -> Figure:
         x, y = network.project([c.lon for c in new], [c.lat for c in new])
         ax.plot(x, y, "*", ms=19, mfc=tint, mec=INK, ls="", zorder=6, label=year.name)
         for at, up, center in zip(x, y, new, strict=True):
-            ax.annotate(f"{center.points:,}", (at, up), xytext=(0, -16), ha="center", zorder=7,
+            name = f"{center.name}: {center.points:,}"
+            ax.annotate(name, (at, up), xytext=(0, -16), ha="center", zorder=7,
                         textcoords="offset points", fontsize=8.5, fontweight="bold",
                         bbox={"fc": "white", "ec": "none", "alpha": 0.75, "pad": 0.8})  # fmt: skip
     draw_scale(ax)

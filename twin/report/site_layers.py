@@ -12,7 +12,7 @@ import numpy as np
 
 from twin.planning.handover import in_degrees
 from twin.planning.plan import SitePlan
-from twin.report.site_table import Row, tables
+from twin.report.site_table import Row, tables, tightest
 
 if TYPE_CHECKING:
     from shapely import Geometry
@@ -39,13 +39,19 @@ class Layer:
 
 
 def layers(plan: SitePlan) -> list[Layer]:
-    """Centers, areas, reach, demand, candidates, what 5.1.2 rules out, hazards and hydrants."""
+    """What a plan shows, each kind by itself; without those that are empty.
+
+    Centers, their areas, what they reach by road, where the limits of 5.1.1 bind, what is not
+    reached, demand, candidates, what 5.1.2 rules out, hazards and hydrants.
+    """
     found = tables(plan)
     centers = found["centers"]
     made = [
         _points("centers", centers),
         _areas("areas", plan, centers, [c.area for c in plan.centers]),
         _areas("reach", plan, centers, [c.reached for c in plan.centers]),
+        _points("limits", list(_limits(plan))),
+        _points("uncovered", found["uncovered"]),
         _points("demand", found["demand"]),
         _points("candidates", list(_candidates(plan))),
         _points("excluded", found["excluded"]),
@@ -73,7 +79,11 @@ def _geojson(layer: Layer) -> str:
     from shapely.geometry import mapping
 
     features = [
-        {"type": "Feature", "properties": dict(row), "geometry": mapping(shape)}
+        {
+            "type": "Feature",
+            "properties": {name: None if value == "" else value for name, value in row.items()},
+            "geometry": mapping(shape),
+        }
         for row, shape in zip(layer.rows, layer.shapes, strict=True)
     ]
     collection = {"type": "FeatureCollection", "name": layer.name, "features": features}
@@ -124,12 +134,27 @@ def _areas(name: str, plan: SitePlan, rows: Sequence[Row], shapes: Sequence[Geom
     import shapely
 
     turned = [
-        shapely.multipolygons(list(shapely.get_parts(in_degrees(plan, shape))))
+        shapely.multipolygons(shapely.orient_polygons(shapely.get_parts(in_degrees(plan, shape))))
         if not shape.is_empty
         else shapely.MultiPolygon()
         for shape in shapes
     ]
     return Layer(name, "MultiPolygon", rows, turned)
+
+
+def _limits(plan: SitePlan) -> Iterator[Row]:
+    for center in plan.centers:
+        limit = tightest(center)
+        if limit is not None and center.time is not None and center.radius is not None:
+            yield {
+                "center": center.name,
+                **_degrees(plan, limit.x, limit.y),
+                "binds": center.binds or "",
+                "edge_worst_hour_min": round(center.time.value / 60, 3),
+                "edge_straight_km": round(center.radius.value / 1000, 3),
+                "share_of_limit": round(limit.share, 4),
+                "kept": limit.share <= 1.0,
+            }
 
 
 def _degrees(plan: SitePlan, x: float, y: float) -> Mapping[str, float]:

@@ -2,89 +2,209 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.planning.plan import SitePlan
 from twin.report.area_map import draw_roads, draw_scale, draw_villages, rings, set_frame
 from twin.report.figures import INK, LIMIT, Pen
+from twin.report.site_table import headline, limits, missed_heads, tight_value, tightest
 from twin.report.site_texts import tell
+from twin.report.texts import Language
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
-    from shapely import MultiPolygon, Polygon
+    from shapely import Geometry
 
 COLOURS = (
-    "#1f5fa8", "#e08e0b", "#2e8b57", "#8e44ad", "#c2185b", "#00838f", "#7a5c00", "#5d6d7e",
-    "#6aa84f", "#3d3db4", "#b5651d", "#008080",
+    "#1f5fa8", "#e08e0b", "#2e8b57", "#8e44ad", "#d81b7a", "#00a3b4", "#7a5c00", "#5d6d7e",
+    "#8bb52c", "#f08fb4",
 )  # fmt: skip
-"""Colours of the centers in turn; neighbours in the list are easy to tell apart."""
+"""Colours of the centers; no red, which is for what does not hold."""
+HAZARDS = {
+    "dangerous_chemicals": "#7b1fa2",
+    "filling_station": "#5d4037",
+    "fire_station": "#0b3d91",
+}
+"""What stands on the map beside centers and venues, with its colour."""
+_MARKERS = {"dangerous_chemicals": "^", "filling_station": "v", "fire_station": "s"}
+_NAMED = 12
+"""Places that are not reached up to which the figure names each."""
 
 
-def colour(number: int) -> str:
-    """The colour of the plan's center with this number, from 0."""
-    return COLOURS[number % len(COLOURS)]
+def tints(plan: SitePlan) -> list[str]:
+    """The colours of a plan's centers; the same one comes again only far away."""
+    found: list[str] = []
+    x, y = (np.array([getattr(center, axis) for center in plan.centers]) for axis in "xy")
+    for k in range(len(plan.centers)):
+        near = np.argsort(np.hypot(x[:k] - x[k], y[:k] - y[k]), kind="stable")
+        around = {found[other] for other in near[: len(COLOURS) - 1]}
+        found.append(next(tint for tint in COLOURS if tint not in around))
+    return found
+
+
+def main_centers(plan: SitePlan) -> NDArray[np.int64]:
+    """Which center serves most of each venue."""
+    main = np.zeros(plan.demand.venues, np.int64)
+    most = np.full(plan.demand.venues, -1)
+    for number, center in enumerate(plan.centers):
+        more = center.points_of > most[center.venues]
+        mine = center.venues[more]
+        main[mine], most[mine] = number, center.points_of[more]
+    return main
+
+
+def reached_from_own(plan: SitePlan) -> list[Geometry]:
+    """What each center reaches of its own area; what it reaches of others' blurs a map."""
+    import shapely
+
+    near = plan.settings.verge  # an area ends where the roads do, what is reached beyond
+    return [
+        shapely.intersection(
+            shapely.simplify(center.reached, 5.0), shapely.buffer(center.area, near)
+        )
+        if not center.area.is_empty
+        else center.area
+        for center in plan.centers
+    ]
 
 
 def draw_plan(plan: SitePlan, pen: Pen) -> Figure:
-    """Areas, what is reached by road, venues, candidates, hazards and centers, on the roads."""
-    from matplotlib.patheffects import withStroke
-
+    """Areas, what is reached by road, venues, limits, hazards and centers, on the roads."""
     x0, y0, x1, y1 = plan.network.boundary.bounds
     margin = 0.03 * max(x1 - x0, y1 - y0)
     frame = (x0 - margin, y0 - margin, x1 + margin, y1 + margin)
     shape = (frame[3] - frame[1]) / (frame[2] - frame[0])
-    figure, ax = pen.sheet(height=min(max(10.0 * shape, 4.0), 12.0) + 1.0, width=10.0)
+    figure, ax = pen.sheet(height=min(max(10.0 * shape, 4.0), 12.0) + 1.8, width=10.0)
     set_frame(ax, frame)
     draw_roads(ax, plan.network)
-    lang, demand = pen.lang, plan.demand
-    main = np.asarray(plan.served.argmax(axis=1)).ravel()
+    lang, demand, colours = pen.lang, plan.demand, tints(plan)
+    main = main_centers(plan)
     size = 9.0 if demand.venues < 3000 else 3.0
-    for number, center in enumerate(plan.centers):
-        tint = colour(number)
-        ax.add_collection(_shading(center.reached, tint), autolim=False)
+    for number, (center, reached) in enumerate(
+        zip(plan.centers, reached_from_own(plan), strict=True)
+    ):
+        tint = colours[number]
+        ax.add_collection(_shading(reached, tint), autolim=False)
         for ring in rings(center.area):
             ax.plot(*ring.T, color=tint, lw=1.2, zorder=3)
         mine = np.flatnonzero(main == number)
         ax.scatter(demand.x[mine], demand.y[mine], s=size, c=tint, lw=0, zorder=4)
-    for kind, marker, tint in (
-        ("dangerous_chemicals", "^", "#7b1fa2"),
-        ("filling_station", "v", "#5d4037"),
-        ("fire_station", "s", "#0b3d91"),
-    ):
+    _legend_of_areas(ax, plan, pen)
+    for kind, tint in HAZARDS.items():
         found = plan.network.features_of(kind)
         if found:
-            ax.plot([f.x for f in found], [f.y for f in found], marker, ms=6, mfc=tint, mec="white",
-                    ls="", zorder=5, label=pen(kind.replace("_", " ")))  # fmt: skip
-    left = plan.candidates
-    ax.plot(left.x, left.y, ".", ms=3, color="#777777", ls="", zorder=3,
-            label=tell("legend_candidates", lang))  # fmt: skip
-    gone = [e for e in plan.excluded if not e.standing]
-    if gone:
-        ax.plot([e.x for e in gone], [e.y for e in gone], "x", ms=3.5, mew=0.8, color="#c0392b",
-                ls="", zorder=3, label=tell("legend_excluded", lang))  # fmt: skip
-    ax.plot([], [], color=INK, lw=1.2, label=tell("legend_area", lang))
-    ax.fill([], [], color=INK, alpha=0.16, lw=0, label=tell("legend_reach", lang))
-    ax.plot([], [], ".", ms=6, color=INK, ls="", label=tell("legend_demand", lang))
-    missed = np.array([one.demand for one in plan.uncovered], int)
-    if len(missed):
-        mark = (7.0, 1.3) if len(missed) < 200 else (3.0, 0.6)
-        ax.plot(demand.x[missed], demand.y[missed], "o", ms=mark[0], mfc="none", mec=LIMIT,
-                mew=mark[1], ls="", zorder=6, label=tell("legend_uncovered", lang))  # fmt: skip
-    for number, center in enumerate(plan.centers):
-        ax.plot(center.x, center.y, "*", ms=17, mfc=colour(number), mec=INK, ls="", zorder=7)
-        ax.annotate(f"{center.name}: {center.points:,}", (center.x, center.y), xytext=(0, 11),
-                    textcoords="offset points", ha="center", fontsize=9, weight="bold", zorder=8,
-                    path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip
-    draw_villages(ax, plan.network)
+            ax.plot([f.x for f in found], [f.y for f in found], _MARKERS[kind], ms=6, mfc=tint,
+                    mec="white", ls="", zorder=5, label=tell(f"kind_{kind}", lang))  # fmt: skip
+    _limits(ax, plan, pen, colours)
+    _uncovered(ax, plan, pen)
+    width, height = frame[2] - frame[0], frame[3] - frame[1]
+    for center, tint in zip(plan.centers, colours, strict=True):
+        ax.plot(center.x, center.y, "*", ms=17, mfc=tint, mec=INK, ls="", zorder=7)
+        _words(ax, f"{center.name}: {center.points:,}", center.x, center.y, 11, size=9, bold=True)
+    taken = [(c.x, c.y, 0.08 * width) for c in plan.centers]
+    taken += [(x, y + height / 60, half) for x, y, half in taken]
+    taken += [
+        (at.x, at.y + up * height / 60, 0.04 * width)
+        for at in map(tightest, plan.centers)
+        if at is not None
+        for up in (-1, 0)
+    ]
+    draw_villages(ax, plan.network, taken)
     draw_scale(ax)
+    _title(ax, plan, lang)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, columnspacing=1.6)
     return figure
 
 
-def _shading(area: Polygon | MultiPolygon, tint: str) -> PathCollection:
+def _legend_of_areas(ax: Axes, plan: SitePlan, pen: Pen) -> None:
+    """What has each center's colour, in a neutral one; sites that were not chosen."""
+    lang, left = pen.lang, plan.candidates
+    ax.plot([], [], "*", ms=12, mfc="white", mec=INK, ls="", label=tell("legend_centers", lang))
+    ax.plot([], [], color=INK, lw=1.2, label=tell("legend_area", lang))
+    ax.fill([], [], color=INK, alpha=0.2, lw=0, label=tell("legend_reach", lang))
+    ax.plot([], [], ".", ms=6, color=INK, ls="", label=tell("legend_demand", lang))
+    ax.plot(left.x, left.y, ".", ms=3, color="#777777", ls="", zorder=3,
+            label=tell("legend_candidates", lang))  # fmt: skip
+    gone = [e for e in plan.excluded if not e.standing]
+    if gone:
+        ax.plot([e.x for e in gone], [e.y for e in gone], "x", ms=3, mew=0.7, color="#b08a86",
+                ls="", zorder=3, label=tell("legend_excluded", lang))  # fmt: skip
+
+
+def _limits(ax: Axes, plan: SitePlan, pen: Pen, colours: Sequence[str]) -> None:
+    """Where each center comes nearest to a limit of 5.1.1, and to which: a time or a distance."""
+    for center, tint in zip(plan.centers, colours, strict=True):
+        limit = tightest(center)
+        if limit is None:
+            continue
+        broken = limit.share > 1.0
+        ax.plot([center.x, limit.x], [center.y, limit.y], ":", color=tint, lw=1.1, zorder=3)
+        ax.plot(limit.x, limit.y, "D", ms=5, mfc=LIMIT if broken else "white", mec=tint, mew=1.4,
+                ls="", zorder=6)  # fmt: skip
+        _words(ax, tight_value(center, pen.lang), limit.x, limit.y, -12, size=7.5,
+               tint=LIMIT if broken else INK)  # fmt: skip
+    words = limits(plan, pen.lang)
+    ax.plot([], [], "D:", ms=5, mfc="white", mec=INK, color=INK, lw=1.1,
+            label=tell("legend_tight", pen.lang, **words))  # fmt: skip
+
+
+def _uncovered(ax: Axes, plan: SitePlan, pen: Pen) -> None:
+    """What is not reached, by name as long as there are few."""
+    demand = plan.demand
+    missed = np.array([one.demand for one in plan.uncovered], int)
+    if not len(missed):
+        return
+    mark = (7.0, 1.3) if len(missed) < 200 else (3.0, 0.6)
+    ax.plot(demand.x[missed], demand.y[missed], "o", ms=mark[0], mfc="none", mec=LIMIT,
+            mew=mark[1], ls="", zorder=6, label=tell("legend_uncovered", pen.lang))  # fmt: skip
+    if len(missed) > _NAMED:
+        return
+    low, high = ax.get_xlim()
+    named: list[tuple[int, list[str]]] = []  # where, and the names that stand there
+    for k in missed.tolist():
+        for at, there in named:
+            if np.hypot(demand.x[k] - demand.x[at], demand.y[k] - demand.y[at]) < (high - low) / 15:
+                there.append(demand.names[k])
+                break
+        else:
+            named.append((k, [demand.names[k]]))
+    for at, there in named:
+        text = there[0] if len(there) == 1 else f"{there[0]} +{len(there) - 1}"
+        _words(ax, text, demand.x[at], demand.y[at], 7, size=7.5, tint=LIMIT)
+
+
+def _words(
+    ax: Axes, text: str, x: float, y: float, up: float, size: float, tint: str = INK,
+    bold: bool = False,
+) -> None:  # fmt: skip
+    """Words near a place that stay readable on whatever is below them."""
+    from matplotlib.patheffects import withStroke
+
+    ax.annotate(text, (x, y), xytext=(0, up), textcoords="offset points", ha="center",
+                fontsize=size, weight="bold" if bold else "normal", color=tint, zorder=8,
+                path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip
+
+
+def _title(ax: Axes, plan: SitePlan, lang: Language) -> None:
+    """What is not reached first, then the answer."""
+    width = 52 if lang == "zh" else 92
+    lines = [(textwrap.fill(headline(plan, lang), width), INK)]
+    lines += [(textwrap.fill(head, width), LIMIT) for head, _ in missed_heads(plan, lang)[::-1]]
+    up = 4.0
+    for text, tint in lines:
+        ax.annotate(text, (0.0, 1.0), xytext=(0, up), xycoords="axes fraction", color=tint,
+                    textcoords="offset points", fontsize=10.5, weight="bold")  # fmt: skip
+        up += 15.0 * (text.count("\n") + 1)
+
+
+def _shading(area: Any, tint: str) -> PathCollection:
     """An area with its holes as a filled shape."""
     from matplotlib.collections import PathCollection
     from matplotlib.path import Path
@@ -92,10 +212,11 @@ def _shading(area: Polygon | MultiPolygon, tint: str) -> PathCollection:
     found = [
         Path(np.asarray(ring.coords), closed=True)
         for part in getattr(area, "geoms", [area])
+        if part.geom_type == "Polygon" and not part.is_empty
         for ring in (part.exterior, *part.interiors)
     ]
-    whole = Path.make_compound_path(*found)
-    return PathCollection([whole], facecolors=[tint], alpha=0.16, linewidths=0, zorder=2)
+    whole = [Path.make_compound_path(*found)] if found else []
+    return PathCollection(whole, facecolors=[tint], alpha=0.2, linewidths=0, zorder=2)
 
 
 def draw_front(plan: SitePlan, pen: Pen) -> Figure | None:
@@ -112,10 +233,13 @@ def draw_front(plan: SitePlan, pen: Pen) -> Figure | None:
         (left, [100 * c / plan.points for c in covered], own[0], "covered", "%"),
         (right, [m / 60 for m in mean], own[1], "mean", "min"),
     ):
-        ax.plot(numbers, values, "o-", color=colour(0), ms=5)
-        ax.plot([chosen], [this], "*", ms=14, mfc=LIMIT, mec=INK, label=tell("this_plan", lang))
+        ax.plot(numbers, values, "o-", color=COLOURS[0], ms=5)
+        ax.plot([chosen], [this], "*", ms=14, mfc=COLOURS[1], mec=INK, ls="", zorder=4,
+                label=tell("this_plan", lang))  # fmt: skip
         ax.set_xlabel(tell("centers", lang))
-        ax.set_title(f"{tell(key, lang)}, {unit}")
+        ax.set_title(f"{tell(key, lang)} ({unit})")
         ax.set_xticks(sorted({*numbers, chosen}))
-        ax.legend()
+        ax.legend(loc="center right")
+    left.set_ylim(0, 104)
+    right.set_ylim(bottom=0)
     return figure

@@ -10,18 +10,23 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text as Line
 
 from twin.planning.centers import Binding, CenterPlan, place_name
 from twin.planning.plan import SitePlan, Uncovered
+from twin.report.grid import grid
 from twin.report.output import write_rows
 from twin.report.site_texts import centers_word, km, minutes, percent, side, tell
-from twin.report.texts import Language, word
+from twin.report.texts import Language, tidy, word
 from twin.siting.services import nearest_hydrants
 
 SHOWN = 5
 """Rows of a list on the terminal; the files have all."""
+
+SINGLE = 20
+"""Up to so many places that are not reached stand by themselves; more are told by village."""
 
 Row = Mapping[str, Any]
 
@@ -64,6 +69,7 @@ def headline(plan: SitePlan, lang: Language) -> str:
         "head",
         lang,
         centers=centers_word(len(plan.centers), lang),
+        reach="reaches" if len(plan.centers) == 1 else "reach",
         covered=f"{plan.covered_points:,}",
         points=f"{points:,}",
         share=percent(plan.covered_points / points),
@@ -87,33 +93,80 @@ def missed_heads(plan: SitePlan, lang: Language) -> list[tuple[str, list[Uncover
     for key, coverable in (("no_candidate", False), ("not_chosen", True)):
         mine = [u for u in plan.uncovered if u.coverable == coverable]
         if mine:
-            at = np.array([u.demand for u in mine])
-            venues = int((at < plan.demand.venues).sum())
-            points = f"{int(plan.demand.points[at].sum()):,}"
-            summary = []
-            if venues:
-                summary.append(tell("missed_venues", lang, venues=venues, points=points))
-            if len(mine) > venues:
-                summary.append(tell("missed_edge", lang, edge=len(mine) - venues))
-            comma, colon = ("，", "：") if lang == "zh" else (", ", ": ")
-            groups.append((f"{tell(key, lang)}{colon}{comma.join(summary)}", mine))
+            colon = "：" if lang == "zh" else ": "
+            groups.append((f"{tell(key, lang)}{colon}{_how_much(plan, mine, lang)}", mine))
     return groups
+
+
+def _how_much(plan: SitePlan, missed: Sequence[Uncovered], lang: Language) -> str:
+    """Venues, their points, and points of the edge and roads."""
+    at = np.array([one.demand for one in missed])
+    venues = int((at < plan.demand.venues).sum())
+    parts = []
+    if venues:
+        points = f"{int(plan.demand.points[at].sum()):,}"
+        parts.append(tell("missed_venues", lang, venues=f"{venues:,}", points=points))
+    if len(missed) > venues:
+        parts.append(tell("missed_edge", lang, edge=len(missed) - venues))
+    return ("，" if lang == "zh" else ", ").join(parts)
+
+
+def missed_lines(plan: SitePlan, missed: Sequence[Uncovered], lang: Language) -> list[str]:
+    """What is not reached: each by itself, or, where that is too much to read, by place.
+
+    Places with the most points come first.
+    """
+    if len(missed) <= SINGLE:
+        return [missed_line(plan, one, lang) for one in missed]
+    demand = plan.demand
+    places: dict[str, list[Uncovered]] = {}
+    for one in missed:
+        name = place_name(plan.network, float(demand.x[one.demand]), float(demand.y[one.demand]))
+        places.setdefault(name, []).append(one)
+    order = sorted(places, key=lambda name: -sum(demand.points[u.demand] for u in places[name]))
+    lines = []
+    for name in order:
+        mine = places[name]
+        nearest = Counter(plan.site_name(one.candidate) for one in mine).most_common(1)[0][0]
+        lines.append(
+            tell(
+                "missed_place",
+                lang,
+                place=name or tell("nowhere", lang),
+                what=_how_much(plan, mine, lang),
+                candidate=nearest,
+                minutes=minutes(max(one.seconds for one in mine), lang),
+                straight=km(max(one.straight_m for one in mine)),
+            )
+        )
+    return lines
 
 
 def missed_line(plan: SitePlan, one: Uncovered, lang: Language) -> str:
     """A demand point that is not reached, and the candidate that comes nearest."""
-    demand, network = plan.demand, plan.network
-    place = place_name(network, float(demand.x[one.demand]), float(demand.y[one.demand]))
+    demand, settings = plan.demand, plan.settings
+    x, y = float(demand.x[one.demand]), float(demand.y[one.demand])
+    facts = [place_name(plan.network, x, y)]
+    if one.demand < demand.venues:
+        facts.append(tell("missed_points", lang, points=f"{demand.points[one.demand]:,}"))
+    joined = ("，" if lang == "zh" else ", ").join(fact for fact in facts if fact)
+    if joined:
+        joined = f"（{joined}）" if lang == "zh" else f" ({joined})"
+    late, far = one.seconds > settings.travel_limit, one.straight_m > settings.radius
+    why = "too_late_and_far" if late and far else "too_late" if late else "too_far"
+    road = tell("missed_no_road", lang)
+    if isfinite(one.road_m):
+        road = tell("missed_road", lang, road=km(one.road_m))
     return tell(
         "missed",
         lang,
         name=demand.names[one.demand],
-        points=int(demand.points[one.demand]),
-        near=("，" if lang == "zh" else ", ") + place if place else "",
+        facts=joined,
         candidate=plan.site_name(one.candidate),
         minutes=minutes(one.seconds, lang),
         straight=km(one.straight_m),
-        road=km(one.road_m) if isfinite(one.road_m) else "-",
+        road=road,
+        why=tell(why, lang, **limits(plan, lang)),
     )
 
 
@@ -139,7 +192,9 @@ def excluded_line(plan: SitePlan, lang: Language) -> str:
 
 
 def remarks(plan: SitePlan, lang: Language) -> Iterator[str]:
-    """Standing centers against 5.1.2, and centers above the capacity."""
+    """Centers that do not keep 5.1.1 or 5.1.2, and centers above the capacity."""
+    for center in plan.centers:
+        yield from _broken(plan, center, lang)
     for e in plan.excluded:
         if e.standing:
             why = tell(f"rule_{e.rule}", lang)
@@ -153,6 +208,70 @@ def remarks(plan: SitePlan, lang: Language) -> Iterator[str]:
                 capacity=f"{plan.settings.capacity:,}",
                 people=center.people_per_shift,
             )
+
+
+def _broken(plan: SitePlan, center: CenterPlan, lang: Language) -> Iterator[str]:
+    """What of a center lies beyond a limit of 5.1.1, and whether anybody could reach it."""
+    import shapely
+
+    words = limits(plan, lang)
+    lost = [one.demand for one in plan.uncovered if not one.coverable]
+    inside = [
+        plan.demand.names[k]
+        for k in lost
+        if shapely.contains_xy(center.area, plan.demand.x[k], plan.demand.y[k])
+    ]
+    for which, limit in (("limit", center.time), ("radius", center.radius)):
+        if limit is None or limit.share <= 1.0:
+            continue
+        unit = "km" if lang == "zh" else " km"
+        names = ", ".join(inside[:SHOWN]) + (", ..." if len(inside) > SHOWN else "")
+        yield tell(
+            "edge_broken",
+            lang,
+            name=center.name,
+            count=limit.broken,
+            all=0 if center.edge is None else len(center.edge),
+            limit=words[which],
+            value=minutes(limit.value, lang) if which == "limit" else km(limit.value) + unit,
+            side=side(_bearing(center, limit), lang),
+            unreached=tell("edge_unreached", lang, names=names) if inside else "",
+        )
+
+
+def staff_line(plan: SitePlan, lang: Language) -> str:
+    """The people of all centers."""
+    duty = sum(center.duty for center in plan.centers)
+    maintenance = sum(center.maintenance for center in plan.centers)
+    return tell(
+        "staff",
+        lang,
+        people=f"{duty + maintenance:,}",
+        duty=f"{duty:,}",
+        maintenance=f"{maintenance:,}",
+    )
+
+
+def venues_alone_line(plan: SitePlan, lang: Language) -> str:
+    """How many centers the venues alone would need; "" where that is not known to be fewer."""
+    enough = [point.centers for point in plan.front if point.covered >= plan.covered_points - 0.5]
+    asked = plan.settings.edge and plan.settings.objective == "fewest"
+    if not asked or not enough or min(enough) >= len(plan.centers):
+        return ""
+    return tell("venues_alone", lang, venues=centers_word(min(enough), lang))
+
+
+def fact_lines(plan: SitePlan, lang: Language) -> list[str]:
+    """What stands below the headline."""
+    lines = [
+        staff_line(plan, lang),
+        edge_line(plan, lang),
+        venues_alone_line(plan, lang),
+        excluded_line(plan, lang),
+    ]
+    if plan.settings.objective == "cheapest":
+        lines.append(price_line(plan, lang))
+    return [line for line in lines if line]
 
 
 def brigade_lines(plan: SitePlan, lang: Language) -> list[str]:
@@ -170,7 +289,7 @@ def brigade_lines(plan: SitePlan, lang: Language) -> list[str]:
         lines.append(tell("brigade_yes", lang, name=advice.name, kind=kind, station=station))
     near = sum(not advice.advised for advice in plan.brigades)
     if near:
-        limit = minutes(plan.settings.brigade_far, lang)
+        limit = f"{plan.settings.brigade_far / 60:g}" + ("min" if lang == "zh" else " min")
         lines.append(tell("brigade_near", lang, count=near, limit=limit))
     return lines
 
@@ -187,7 +306,7 @@ def water_line(plan: SitePlan, lang: Language) -> str:
         lang,
         share=percent(float((plan.water_m <= near).mean())),
         limit=f"{near:g}",
-        median=f"{median:,.0f} m" if isfinite(median) else "-",
+        median=f"{median:,.0f}" + ("m" if lang == "zh" else " m") if isfinite(median) else "-",
         working=int(hydrants.working.sum()),
         all=len(hydrants),
     )
@@ -200,27 +319,40 @@ def incident_lines(plan: SitePlan, lon: float, lat: float, lang: Language) -> li
     lines = [tell("incident", lang, place=f"{lon:g}, {lat:g}")]
     for hydrant, metres in found:
         name = plan.hydrants.names[hydrant]
-        lines.append("  " + tell("incident_row", lang, name=name, metres=f"{metres:,.0f}"))
-    return lines if found else [*lines, "  " + tell("incident_none", lang)]
+        lines.append(tell("incident_row", lang, name=name, metres=f"{metres:,.0f}"))
+    return lines if found else [*lines, tell("incident_none", lang)]
 
 
-def front_lines(plan: SitePlan, lang: Language) -> list[str]:
-    """The trade-off, a line for each number of centers: its best coverage and least mean time."""
-    lines = []
+FRONT_COLUMNS = ("centers", "covered", "mean", "proof")
+"""What is said of a number of centers, in the order of :func:`front_rows`."""
+
+
+def front_rows(plan: SitePlan, lang: Language) -> list[list[str]]:
+    """The trade-off: for each number of centers its best coverage and least mean time.
+
+    The plan itself stands below the numbers that are not larger than its own.
+    """
+    rows = []
     for centers in sorted({point.centers for point in plan.front}):
         mine = [point for point in plan.front if point.centers == centers]
         gap = max(point.choice.gap for point in mine)
-        lines.append(
-            tell(
-                "front_row",
-                lang,
-                centers=centers_word(centers, lang),
-                covered=percent(max(point.covered for point in mine) / plan.points),
-                mean=minutes(min(point.mean_s for point in mine), lang),
-                gap="" if gap == 0 else tell("with_gap", lang, gap=percent(gap)),
-            )
-        )
-    return lines
+        row = [
+            str(centers),
+            percent(max(point.covered for point in mine) / plan.points),
+            minutes(min(point.mean_s for point in mine), lang),
+            tell("front_gap", lang, gap=percent(gap)) if gap else tell("front_proven", lang),
+        ]
+        rows.append((centers, row))
+    if rows:
+        chosen = len(plan.centers)
+        own = [
+            tell("own", lang, centers=chosen),
+            percent(plan.covered_points / plan.points),
+            minutes(plan.mean_s, lang),
+            "",
+        ]
+        rows.insert(sum(centers <= chosen for centers, _ in rows), (chosen, own))
+    return [[tidy(cell, lang) for cell in row] for _, row in rows]
 
 
 def price_line(plan: SitePlan, lang: Language) -> str:
@@ -232,12 +364,42 @@ def price_line(plan: SitePlan, lang: Language) -> str:
 
 def binds(plan: SitePlan, center: CenterPlan, lang: Language) -> str:
     """Which limit binds at the center's edge, and on which side."""
-    limit = {"time": center.time, "radius": center.radius}.get(center.binds or "")
+    limit = tightest(center)
     if limit is None:
         return tell("none", lang)
     words = limits(plan, lang)
     name = words["limit"] if center.binds == "time" else words["radius"]
     return tell("binds_time", lang, limit=name, side=side(_bearing(center, limit), lang))
+
+
+def tight_value(center: CenterPlan, lang: Language) -> str:
+    """How near the limit that binds comes to being broken, as a map writes it."""
+    if center.time is None or center.radius is None:
+        return ""
+    if center.binds == "time":
+        return minutes(center.time.value, lang)
+    return km(center.radius.value) + ("km" if lang == "zh" else " km")
+
+
+def tight_line(plan: SitePlan, center: CenterPlan, lang: Language) -> str:
+    """Both limits of 5.1.1 at the edge of a center, and on which side the nearer one binds."""
+    limit = tightest(center)
+    if limit is None or center.time is None or center.radius is None:
+        return ""
+    return tell(
+        "tight",
+        lang,
+        name=center.name,
+        side=side(_bearing(center, limit), lang),
+        time=minutes(center.time.value, lang),
+        straight=km(center.radius.value),
+        **limits(plan, lang),
+    )
+
+
+def tightest(center: CenterPlan) -> Binding | None:
+    """The limit that binds at the edge of a center; None where it has no edge."""
+    return {"time": center.time, "radius": center.radius}.get(center.binds or "")
 
 
 def holds(center: CenterPlan) -> bool:
@@ -263,59 +425,60 @@ def print_plan(
     """Prints a plan: what is not reached, the answer, the centers, what is around them."""
     for head, missed in missed_heads(plan, lang):
         console.print(Line(head, style="bold red"))
-        for one in missed[:SHOWN]:
-            console.print(Line("  " + missed_line(plan, one, lang)))
-        if len(missed) > SHOWN:
-            count = len(missed) - SHOWN
-            console.print(Line("  " + tell("more", lang, count=count, file="uncovered.csv")))
+        lines = missed_lines(plan, missed, lang)
+        _print_list(console, lines[:SHOWN])
+        _print_more(console, len(lines), "uncovered.csv", lang)
     console.print(Line(headline(plan, lang), style="bold"))
     colon = "：" if lang == "zh" else ": "
     console.print(Line(question(plan, lang) + colon + quality(plan, lang)))
-    for line in (edge_line(plan, lang), excluded_line(plan, lang)):
-        if line:
-            console.print(Line(line))
+    for line in fact_lines(plan, lang):
+        console.print(Line(line))
     for line in remarks(plan, lang):
         console.print(Line(line, style="yellow"))
-    console.print(_table(plan, lang))
-    if plan.settings.objective == "cheapest":
-        console.print(Line(price_line(plan, lang)))
+    console.print(_table(plan, lang, console.width))
     if plan.front:
         console.print(Line(tell("front", lang), style="bold"))
-    for line in front_lines(plan, lang):
-        console.print(Line("  " + line))
+        heads = {key: tell(key, lang) for key in FRONT_COLUMNS}
+        rows = front_rows(plan, lang)
+        console.print(grid(heads, rows, console.width, (), ("centers", "proof")))
     advice = brigade_lines(plan, lang)
     if advice:
         console.print(Line(tell("brigades", lang), style="bold"))
-    for line in advice[:SHOWN]:
-        console.print(Line("  " + line))
-    if len(advice) > SHOWN:
-        more = tell("more", lang, count=len(advice) - SHOWN, file="brigades.csv")
-        console.print(Line("  " + more))
+        _print_list(console, advice[:SHOWN])
+        _print_more(console, len(advice), "brigades.csv", lang)
     console.print(Line(water_line(plan, lang)))
     if incident is not None:
-        for line in incident_lines(plan, *incident, lang):
-            console.print(Line(line))
+        head, *lines = incident_lines(plan, *incident, lang)
+        console.print(Line(head, style="bold"))
+        _print_list(console, lines)
     if folder is not None:
         # on one line each, so that they can be copied
         first = next(k for k, center in enumerate(plan.centers, 1) if center.points)
         page, scenario = folder / "site.html", folder / "scenarios" / f"center-{first}.toml"
-        console.print(f"{word('report_at', lang)}: {page}", soft_wrap=True, markup=False)
+        console.print(f"{word('report_at', lang)}{colon}{page}", soft_wrap=True, markup=False)
         console.print(tell("run_them", lang, file=scenario), soft_wrap=True, markup=False)
 
 
-def _table(plan: SitePlan, lang: Language) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+def _print_list(console: Console, lines: Sequence[str]) -> None:
+    """Lines that hang: what does not fit stands below the first word."""
+    for line in lines:
+        console.print(Padding(Line(line), (0, 0, 0, 2), expand=False))
+
+
+def _print_more(console: Console, count: int, file: str, lang: Language) -> None:
+    if count > SHOWN:
+        _print_list(console, [tell("more", lang, count=count - SHOWN, file=file)])
+
+
+def _table(plan: SitePlan, lang: Language, width: int) -> Table:
     shown = [k for k, key in enumerate(COLUMNS) if key not in _WIDE]
-    for key in [COLUMNS[k] for k in shown] + ["verdict"]:
-        side_of = "left" if key in ("center", "near", "binds", "verdict") else "right"
-        table.add_column(tell(key, lang), justify=side_of, overflow="fold")  # type: ignore[arg-type]
+    heads = {key: tell(key, lang) for key in [*(COLUMNS[k] for k in shown), "verdict"]}
+    rows, styles = [], []
     for center in plan.centers:
-        cells = center_cells(plan, center, lang)
-        met = holds(center)
-        style = "green" if met else "bold red"
-        verdict = Line(tell("met" if met else "not_met", lang), style=style)
-        table.add_row(*(Line(cells[k]) for k in shown), verdict)
-    return table
+        cells, met = center_cells(plan, center, lang), holds(center)
+        rows.append([*(cells[k] for k in shown), tell("met" if met else "not_met", lang)])
+        styles.append("green" if met else "bold red")
+    return grid(heads, rows, width, ("center", "near"), ("binds", "verdict"), {"verdict": styles})
 
 
 COLUMNS = (

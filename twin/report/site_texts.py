@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twin.assessment.finding import Text
-from twin.report.texts import Language
+from twin.report.texts import Language, tidy
 
 WORDS: dict[str, Text] = {
     "title": Text(
@@ -11,7 +11,8 @@ WORDS: dict[str, Text] = {
         "服务中心选址：DB3211/T 1066-2023 第5.1.1、5.1.2、5.1.12条",
     ),
     "question_fewest": Text(
-        "the fewest centers that reach everything", "可达全部需求点的最少中心数"
+        "the fewest centers that reach all that can be reached",
+        "可达全部可覆盖需求点的最少中心数",
     ),
     "question_best": Text("the {k} centers that reach the most points", "覆盖点数最多的{k}个中心"),
     "question_mean": Text("the {k} centers with the least mean time", "平均时间最短的{k}个中心"),
@@ -29,7 +30,7 @@ WORDS: dict[str, Text] = {
         "未证明最优（{status}）：界为{bound}，间隙{gap}",
     ),
     "head": Text(
-        "{centers} reach {covered} of {points} points ({share}) within {limit} and "
+        "{centers} {reach} {covered} of {points} points ({share}) within {limit} and "
         "{radius} in the worst hour; in free flow {free}",
         "{centers}在最不利时段于{limit}、{radius}内可达{points}点中的{covered}点"
         "（{share}）；自由流时{free}",
@@ -43,9 +44,39 @@ WORDS: dict[str, Text] = {
     "missed_venues": Text("{venues} venues with {points} points", "{venues}家单位（{points}点）"),
     "missed_edge": Text("{edge} points of edge and roads", "{edge}个外缘与道路点"),
     "missed": Text(
-        "{name} ({points} points{near}): nearest {candidate}, {minutes}, {straight} km straight, "
-        "{road} km by road",
-        "{name}（{points}点{near}）：最近的{candidate}，{minutes}，直线{straight}km，道路{road}km",
+        "{name}{facts}: nearest {candidate}, {minutes}, {straight} km straight, {road}; {why}",
+        "{name}{facts}：最近的{candidate}，{minutes}，直线{straight}km，{road}；{why}",
+    ),
+    "missed_place": Text(
+        "{place}: {what}; nearest {candidate}, up to {minutes} and {straight} km straight",
+        "{place}：{what}；最近的{candidate}，最多{minutes}、直线{straight}km",
+    ),
+    "nowhere": Text("no named place near", "附近无命名地点"),
+    "missed_points": Text("{points} points", "{points}点"),
+    "missed_road": Text("{road} km by road", "道路{road}km"),
+    "missed_no_road": Text("no way by road", "道路不可达"),
+    "too_late": Text("beyond {limit}", "超过{limit}"),
+    "too_late_and_far": Text("beyond {limit} and {radius}", "超过{limit}和{radius}"),
+    "too_far": Text("beyond {radius}", "超过{radius}"),
+    "edge_broken": Text(
+        "{name} does not keep 5.1.1 at its edge: {count} of {all} points lie beyond {limit}, up to "
+        "{value} in the {side}{unreached}",
+        "{name}的边缘不符合5.1.1：{all}个点中{count}个超过{limit}，{side}最大为{value}{unreached}",
+    ),
+    "edge_unreached": Text(
+        "; no candidate reaches what is named above there ({names})",
+        "；该处为上述任何候选点都不可达的地点（{names}）",
+    ),
+    "staff": Text(
+        "{people} people in all: {duty} on duty in shifts (4.4, 5.1.12) and {maintenance} for "
+        "maintenance",
+        "共需{people}人：轮班值守{duty}人（4.4、5.1.12），维保{maintenance}人",
+    ),
+    "venues_alone": Text(
+        "{venues} would reach every venue that these do; the others are there for the edge of the "
+        "area, which 5.1.1 asks for (siting.edge = false asks for the venues alone)",
+        "若只考虑单位，{venues}即可覆盖同样的单位；其余中心用于满足5.1.1对辖区边缘的要求"
+        "（siting.edge = false时只要求单位）",
     ),
     "more": Text("... and {count} more, in {file}", "……另有{count}项，见{file}"),
     "center": Text("center", "服务中心"),
@@ -94,17 +125,22 @@ WORDS: dict[str, Text] = {
     "rule_filling": Text("too near to a filling station", "距加油加气站过近"),
     "rule_wind": Text("downwind of dangerous chemicals", "位于危险化学品下风处"),
     "front": Text("What more or fewer centers would do", "中心数与效果的权衡"),
-    "front_row": Text(
-        "{centers}: up to {covered} of the points, mean time down to {mean}{gap}",
-        "{centers}：最多覆盖{covered}，平均时间最短{mean}{gap}",
+    "front_how": Text(
+        "For each number of centers the most points that it can reach, and apart from that the "
+        "least mean time to a point; venues only, not the edge.",
+        "各中心数下可覆盖的最多点数，以及（另行优化的）到各点的最短平均时间；只计单位，不计边缘。",
     ),
+    "own": Text("{centers}, this plan", "{centers}（本方案）"),
+    "proof": Text("proof", "证明"),
+    "front_proven": Text("proven", "已证明"),
     "centers": Text("centers", "中心数"),
-    "covered": Text("points reached, best choice", "可达点数（最优方案）"),
-    "mean": Text("mean time, best choice", "平均时间（最优方案）"),
+    "covered": Text("most points reached", "最多可达点数"),
+    "mean": Text("least mean time", "最短平均时间"),
     "this_plan": Text("this plan", "本方案"),
-    "with_gap": Text(" (not proven, gap {gap})", "（未证明最优，间隙{gap}）"),
+    "front_gap": Text("gap {gap}", "间隙{gap}"),
     "brigades": Text(
-        "Full-time brigades (document 004, art. 38)", "专职消防队（文件004第三十八条）"
+        "Full-time brigades (Sichuan fire regulations, art. 38)",
+        "专职消防队（四川省消防条例第三十八条）",
     ),
     "brigade_yes": Text(
         "{name} ({kind}): advised; {station}",
@@ -113,7 +149,7 @@ WORDS: dict[str, Text] = {
     "brigade_far": Text("{station} needs {minutes}", "{station}需{minutes}"),
     "brigade_no_station": Text("no fire station in the district", "辖区内无消防站"),
     "brigade_near": Text(
-        "{count} other places have a station within {limit}", "另有{count}处{limit}内有消防站"
+        "other places with a station within {limit}: {count}", "另有{count}处{limit}内有消防站"
     ),
     "kind_town": Text("town", "镇"),
     "kind_enterprise": Text("enterprise", "企业"),
@@ -140,18 +176,33 @@ WORDS: dict[str, Text] = {
     ),
     "run_them": Text("each center runs with: twin run {file}", "各中心可直接运行：twin run {file}"),
     "map": Text("The plan on the district's roads", "选址方案图"),
+    "tight": Text(
+        "{name}, edge in the {side}: {time} of {limit}, {straight} km of {radius}",
+        "{name}{side}边缘：{time}（限值{limit}），{straight}km（限值{radius}）",
+    ),
     "legend_area": Text("areas", "辖区"),
-    "legend_reach": Text("reached by road", "道路可达范围"),
-    "legend_demand": Text("venues", "单位"),
+    "legend_reach": Text("reached by road from its center", "本中心道路可达范围"),
+    "legend_demand": Text("venues, by center", "单位（按中心着色）"),
     "legend_candidates": Text("candidates", "候选点"),
     "legend_excluded": Text("ruled out by 5.1.2", "被5.1.2排除"),
     "legend_uncovered": Text("not reached", "不可达"),
-    "legend_hazards": Text("hazards", "危险源"),
-    "legend_stations": Text("fire stations", "消防站"),
+    "legend_hazards": Text("hazards, fire stations", "危险源、消防站"),
+    "legend_villages": Text("villages", "村镇"),
+    "legend_centers": Text("centers: points", "服务中心：点数"),
+    "legend_tight": Text(
+        "where 5.1.1 is tightest: {limit} or {radius}", "5.1.1最紧处（{limit}或{radius}）"
+    ),
+    "legend_limits": Text("where 5.1.1 is tightest", "5.1.1最紧处"),
+    "kind_dangerous_chemicals": Text("dangerous chemicals", "危险化学品"),
+    "kind_filling_station": Text("filling station", "加油加气站"),
+    "kind_fire_station": Text("fire station", "消防站"),
     "legend_hydrants": Text("hydrants", "消火栓"),
     "legend_roads": Text("roads", "道路"),
-    "legend_circle": Text("radius", "半径"),
-    "hint": Text("wheel: zoom, drag: move", "滚轮缩放，拖动平移"),
+    "legend_circle": Text("radius {radius}", "半径{radius}"),
+    "hint": Text(
+        "wheel or buttons: zoom; drag: move; point at a mark: what it is",
+        "滚轮或按钮缩放，拖动平移，指向标记可查看说明",
+    ),
     "assumptions": Text("Assumptions of the plan", "选址所用假设"),
     "how": Text("How it is judged", "判定方法"),
     "how_time": Text(
@@ -185,7 +236,7 @@ SIDES = {
 def tell(key: str, lang: Language, **values: object) -> str:
     """One of the words, with what stands in it."""
     text = WORDS[key]
-    return (text.zh if lang == "zh" else text.en).format(**values)
+    return tidy((text.zh if lang == "zh" else text.en).format(**values), lang)
 
 
 def centers_word(count: int, lang: Language) -> str:
@@ -215,8 +266,10 @@ def km(metres: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in per cent; 100 only where it is all."""
+    """A share in per cent; 100 only where it is all, 0 only where it is nothing."""
     shown = 100 * share
+    if 0 < shown < 0.05:
+        return "< 0.1 %"
     if shown < 100 and round(shown, 1) >= 100:
         return "< 100 %"
     return f"{shown:.1f} %" if shown < 100 else "100 %"

@@ -12,21 +12,20 @@ from twin.planning.plan import SitePlan
 from twin.report.assumptions import assumptions
 from twin.report.output import Picture, drawing, font_note, lead, output, save, template
 from twin.report.site_layers import write_layers
-from twin.report.site_map import colour, draw_front, draw_plan
+from twin.report.site_map import draw_front, draw_plan, tints
 from twin.report.site_svg import picture
 from twin.report.site_table import (
     COLUMNS,
+    FRONT_COLUMNS,
     brigade_lines,
     center_cells,
-    edge_line,
-    excluded_line,
-    front_lines,
+    fact_lines,
+    front_rows,
     headline,
     holds,
     limits,
     missed_heads,
-    missed_line,
-    price_line,
+    missed_lines,
     quality,
     question,
     remarks,
@@ -41,11 +40,14 @@ if TYPE_CHECKING:
 
 LAYERS = (
     ("areas", "legend_area", True),
+    ("limits", "legend_limits", True),
+    ("circles", "legend_circle", False),
     ("reach", "legend_reach", True),
     ("roads", "legend_roads", True),
+    ("villages", "legend_villages", True),
     ("demand", "legend_demand", True),
     ("candidates", "legend_candidates", False),
-    ("excluded", "legend_excluded", True),
+    ("excluded", "legend_excluded", False),
     ("uncovered", "legend_uncovered", True),
     ("hazards", "legend_hazards", True),
     ("hydrants", "legend_hydrants", False),
@@ -55,7 +57,7 @@ LAYERS = (
 _DECIDES = re.compile(r"^(siting|roads)\.|\.(response\.turnout|site_radius)$")
 """Assumptions on which a plan rests, by their keys."""
 
-_LISTED = 20  # uncovered demand on the page; the file has all
+_LISTED = 40  # uncovered demand on the page; the file has all
 
 
 def write_plan(folder: Path, plan: SitePlan, lang: Language = "en") -> None:
@@ -113,11 +115,12 @@ def _page(plan: SitePlan, front: Picture | None, lang: Language) -> str:
     """The page; it holds everything and opens without a network."""
     from markupsafe import Markup
 
-    facts = [edge_line(plan, lang), excluded_line(plan, lang)]
-    if plan.settings.objective == "cheapest":
-        facts.append(price_line(plan, lang))
     shaped = template(
-        "site.html.j2", lang=lang, t=lambda key: tell(key, lang), w=lambda key: word(key, lang)
+        "site.html.j2",
+        lang=lang,
+        colon="：" if lang == "zh" else ": ",
+        t=lambda key: tell(key, lang),
+        w=lambda key: word(key, lang),
     )
     return shaped.render(
         name=plan.scenario.name,
@@ -127,15 +130,18 @@ def _page(plan: SitePlan, front: Picture | None, lang: Language) -> str:
         question=question(plan, lang),
         quality=quality(plan, lang),
         remarks=list(remarks(plan, lang)),
-        facts=[line for line in facts if line],
+        facts=fact_lines(plan, lang),
         columns=COLUMNS,
         centers=[
-            (center_cells(plan, center, lang), colour(number), holds(center))
-            for number, center in enumerate(plan.centers)
+            (center_cells(plan, center, lang), tint, holds(center))
+            for center, tint in zip(plan.centers, tints(plan), strict=True)
         ],
-        layers=LAYERS,
+        layers=[
+            (name, tell(key, lang, **limits(plan, lang)), shown) for name, key, shown in LAYERS
+        ],
         drawing=Markup(picture(plan, lang)),  # its texts are escaped where it is made
-        front=front_lines(plan, lang),
+        front_columns=FRONT_COLUMNS,
+        front=front_rows(plan, lang),
         front_uri=None if front is None else front.uri,
         brigades=brigade_lines(plan, lang),
         water=water_line(plan, lang),
@@ -151,8 +157,8 @@ def _missed(plan: SitePlan, lang: Language) -> Sequence[tuple[str, list[str], st
     """Groups of what is not reached: head, lines, and how many more there are."""
     groups = []
     for head, missed in missed_heads(plan, lang):
-        lines = [missed_line(plan, one, lang) for one in missed[:_LISTED]]
-        left = len(missed) - len(lines)
+        told = missed_lines(plan, missed, lang)
+        lines, left = told[:_LISTED], max(len(told) - _LISTED, 0)
         more = tell("more", lang, count=left, file="uncovered.csv") if left else ""
         groups.append((head, lines, more))
     return groups

@@ -12,7 +12,7 @@ from twin.experiment.study import Study
 from twin.report.figures import INK, LIMIT, Pen
 from twin.report.size_table import crossing, thresholds
 from twin.report.size_texts import tell
-from twin.report.texts import say
+from twin.report.texts import Language, say, tidy
 from twin.standard import POINTS_PER_CENTER
 
 if TYPE_CHECKING:
@@ -43,6 +43,12 @@ def margins(study: Study, pen: Pen) -> Figure:
             ax.plot(100 * (found.mean - target.least), at + offset, "o", color=colour, ms=5)
         ax.plot([], [], "o-", color=colour, label=tell(key, lang))
     ax.axvline(0, color=LIMIT, lw=1.2)
+    low, high = ax.get_xlim()
+    low = min(low, -0.2 * (high - low))  # room for the words
+    ax.set_xlim(low, high)
+    ax.axvspan(low, 0, color=LIMIT, alpha=0.06, lw=0)
+    ax.annotate(tell("too_little", lang), (0, 1), xycoords=("data", "axes fraction"),
+                xytext=(-5, 3), textcoords="offset points", ha="right", color=LIMIT)  # fmt: skip
     ax.set_yticks(place, names)
     ax.set_xlabel(tell("axis_margin", lang))
     ax.grid(visible=True, axis="x")
@@ -67,12 +73,17 @@ def curve(study: Study, pen: Pen) -> Figure | None:
         for found, colour in ((study.curve.base, BASE), (study.curve.crew, CREW)):
             _line(ax, found, name, colour, say(found.variation.says, lang), lost)
         least = asked[name].least
-        ax.axhline(-100 * least if lost else 100 * least, color=INK, lw=1, ls="--")
+        at = -100 * least if lost else 100 * least
+        ax.axhline(at, color=INK, lw=1, ls="--")
+        limit = tidy(f"{'≤' if lost else '≥'} {at:g} %", lang)
+        ax.annotate(limit, (1, at), xytext=(-2, 3), ha="right",
+                    xycoords=("axes fraction", "data"), textcoords="offset points",
+                    fontsize=8)  # fmt: skip
         ax.axvline(POINTS_PER_CENTER, color=GREY, lw=1, ls=":")
         ax.set_title(tell(label, lang))
         ax.set_xlabel(tell("axis_points", lang))
         ax.set_xlim(left=0)
-        ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k")
+        ax.xaxis.set_major_formatter(lambda value, _: thousands(value, lang))
         if lost:
             ax.set_ylim(bottom=0)
     axes[0].annotate(tell("says_standard", lang), (POINTS_PER_CENTER, 0.02), rotation=90,
@@ -81,6 +92,13 @@ def curve(study: Study, pen: Pen) -> Figure | None:
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure
+
+
+def thousands(value: float, lang: Language) -> str:
+    """A large number on an axis, in thousands, in Chinese in ten thousands."""
+    if value == 0:
+        return "0"
+    return f"{value / 10_000:g}万" if lang == "zh" else f"{value / 1000:g}k"
 
 
 def _line(ax: Axes, found: Threshold, name: str, colour: str, label: str, lost: bool) -> None:
@@ -110,13 +128,21 @@ def drivers(study: Study, pen: Pen) -> Figure | None:
             points = one.crossings[name]
             end = min(max(points, 0.0), most) if math.isfinite(points) else (
                 grid[-1] if points > 0 else 0)  # fmt: skip
-            colour = BASE if one is study.curve.base else CREW
+            colour = BASE if one is study.curve.base else CREW if one is study.curve.crew else GREY
             ax.barh(at, end, 0.62, color=colour, alpha=0.85)
+            if not math.isfinite(points):  # beyond what was tried: somewhere in there
+                open_, wide = (end, 0.06 * most) if points > 0 else (0.0, grid[0])
+                ax.barh(at, wide, 0.62, open_, fc="none", ec=colour, hatch="////", lw=0, alpha=0.6)
+                end = open_ + wide
             ax.annotate(f" {crossing(points, grid)}", (end, at), va="center", fontsize=8.5)
         ax.axvline(POINTS_PER_CENTER, color=INK, lw=1, ls=":")
-        ax.set_title(tell(f"col_{name}", lang))
-        ax.set_xlim(0, 1.18 * most)
-        ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k")
+        ax.set_title(tell(f"col_{name}", lang), pad=14)
+        ax.set_xlim(0, 1.24 * most)
+        if most >= POINTS_PER_CENTER:
+            ax.annotate(tell("says_standard", lang), (POINTS_PER_CENTER, 1), xytext=(0, 2),
+                        xycoords=("data", "axes fraction"), textcoords="offset points",
+                        ha="center", color=GREY, fontsize=8)  # fmt: skip
+        ax.xaxis.set_major_formatter(lambda value, _: thousands(value, lang))
         ax.set_xlabel(tell("axis_points", lang))
         ax.grid(visible=False, axis="y")
         ax.set_yticks(place, [""] * len(found))

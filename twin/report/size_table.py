@@ -19,7 +19,7 @@ from twin.experiment.targets import Target, in_time
 from twin.report.grid import grid
 from twin.report.output import write_rows
 from twin.report.size_texts import tell
-from twin.report.texts import Language, say
+from twin.report.texts import Language, say, tidy
 from twin.standard import POINTS_PER_CENTER
 
 STYLES = {Decision.MET: "green", Decision.MISSED: "bold red", Decision.UNDECIDED: "yellow"}
@@ -36,12 +36,12 @@ def percent(value: float, digits: int = 2) -> str:
 
 
 def value(target: Target, number: float) -> str:
-    """A target's figure; a share of messages lost reads as the difference that it is."""
+    """A target's figure; what is lost of the messages is rounded up."""
     if not target.paired:
         return percent(number)
     if not math.isfinite(number):
         return "-"
-    return f"{100 * min(number, 0.0) + 0.0:.2f} %"
+    return f"{math.ceil(-100 * min(number, 0.0) * 100 - 1e-6) / 100 + 0.0:.2f} %"
 
 
 def heartbeat(study: Study, design: Design) -> str:
@@ -103,13 +103,15 @@ def between(target: Target, found: Estimate) -> str:
     low, high = max(found.lower, -1.0), found.upper
     if not target.paired:
         low, high = max(low, 0.0), min(high, 1.0)
+    else:
+        low, high = high, low  # the more is lost, the less is left
     low_text, high_text = (value(target, bound).removesuffix(" %") for bound in (low, high))
     return f"{low_text} .. {high_text} %"
 
 
 def asked(target: Target) -> str:
-    """The least that is asked, as a table writes it."""
-    return f"{100 * target.least:g} %"
+    """What is asked, as a table writes it."""
+    return f"{'≤' if target.paired else '≥'} {100 * abs(target.least):g} %"
 
 
 def design_rows(study: Study, lang: Language) -> list[list[str]]:
@@ -175,7 +177,7 @@ def beside_rows(study: Study, lang: Language) -> list[list[str]]:
     ]
 
 
-def roster_lines(study: Study, lang: Language) -> list[str]:
+def roster_line(study: Study, lang: Language) -> str:
     """How many minutes each number of people leaves fewer than two on duty (4.4)."""
     by_people: dict[int, Trial] = {}
     for trial in study.sizing.trials:
@@ -183,11 +185,12 @@ def roster_lines(study: Study, lang: Language) -> list[str]:
     final = study.sizing.final
     if final is not None:
         by_people[final.design.people] = final
-    return [
-        tell("roster", lang, people=n, minutes=f"{by_people[n].mean('minutes_below_two'):,.0f}")
+    parts = [
+        tell("roster_of", lang, people=n, minutes=f"{by_people[n].mean('minutes_below_two'):,.0f}")
         for n in sorted(by_people)
         if n <= study.sizing.settings.people
     ]
+    return tell("roster", lang, parts=("；" if lang == "zh" else "; ").join(parts))
 
 
 def trial_rows(study: Study, lang: Language) -> list[tuple[list[str], Decision]]:
@@ -314,9 +317,11 @@ def notes(study: Study, lang: Language) -> list[str]:
 
 def print_study(console: Console, study: Study, lang: Language, folder: Path) -> None:
     """Prints the answer, the targets, the threshold, and where the report is."""
+    colon = "：" if lang == "zh" else ": "
     console.print(Line(head(study, lang), style="bold"))
     for line in out_of_reach(study, lang):
         console.print(Line(line, style="red"))
+    console.print(Line(roster_line(study, lang), style="yellow"))
 
     def show(
         names: Sequence[str],
@@ -326,7 +331,8 @@ def print_study(console: Console, study: Study, lang: Language, folder: Path) ->
         heads = {name: tell(name, lang) for name in names}
         styles = {"decision": [STYLES[d] if d else "" for d in decisions]} if decisions else {}
         wide, left = ("target", "variation", "beside", "size"), ("clause",)
-        console.print(grid(heads, rows, console.width, wide, left, styles))
+        tidied = [[tidy(cell, lang) for cell in row] for row in rows]
+        console.print(grid(heads, tidied, console.width, wide, left, styles))
 
     console.print()
     show(["size", "found", "as_is"], design_rows(study, lang))
@@ -345,8 +351,6 @@ def print_study(console: Console, study: Study, lang: Language, folder: Path) ->
     console.print()
     show(["beside", "found", "as_is", "plenty"], beside_rows(study, lang))
     console.print(Line(tell("ceiling", lang), style="dim"))
-    for line in roster_lines(study, lang):
-        console.print(Line(line, style="dim"))
     if study.curve is not None:
         console.print()
         console.print(Line(tell("threshold", lang), style="bold"))
@@ -354,7 +358,7 @@ def print_study(console: Console, study: Study, lang: Language, folder: Path) ->
         heads = ["variation", *(f"col_{name}" for name in COLUMNS)]
         show([*heads, "enough", "too_many", "with_plenty"], threshold_rows(study, lang))
     console.print()
-    console.print(Line(f"{tell('report_at', lang)}: {folder / 'report.html'}"))
+    console.print(Line(f"{tell('report_at', lang)}{colon}{folder / 'report.html'}"))
 
 
 # -- as files ---------------------------------------------------------------------------------

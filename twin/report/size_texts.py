@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twin.assessment.finding import Text
-from twin.report.texts import Language, say
+from twin.report.texts import Language, say, tidy
 
 WORDS: dict[str, Text] = {
     "title": Text(
@@ -65,7 +65,7 @@ WORDS: dict[str, Text] = {
     "clause": Text("clause", "条款"),
     "asks": Text("what is asked of the mean year", "对年均值的要求"),
     "target": Text("target: mean of the years", "要求（年均值）"),
-    "least": Text("at least", "不低于"),
+    "least": Text("asked", "要求值"),
     "bound": Text("between", "置信区间"),
     "share": Text("years reach", "达标年份"),
     "decision": Text("decision", "结论"),
@@ -87,10 +87,11 @@ WORDS: dict[str, Text] = {
         "充裕配置亦不能达到的部分与人数无关：源于反应时间与电话无人接听。",
     ),
     "roster": Text(
-        "4.4 asks for two at every minute. A roster with {people} on each shift is short of that "
-        "for {minutes} min a period, when somebody is ill and nobody covers.",
-        "4.4要求任何时刻不少于2人。每班{people}人时，因缺勤无人顶替，每时段有{minutes}min不足2人。",
+        "4.4 asks for two on duty at every minute, and this is not counted above. Short of two in "
+        "a period, when somebody is ill and nobody covers: {parts}",
+        "4.4要求任何时刻在班不少于2人，以上结论未计此项。每时段因缺勤无人顶替而不足2人：{parts}",
     ),
+    "roster_of": Text("{minutes} min with {people} on each shift", "每班{people}人时{minutes}min"),
     "smaller": Text(
         "Smaller: {what} {option}: {decision}: {why}",
         "更小的配置：{what}{option}：{decision}：{why}",
@@ -155,11 +156,12 @@ WORDS: dict[str, Text] = {
         "handling, and for the 5 s",
         "影响阈值的因素：每班2人不再满足97%处置率与5s响应时的点数",
     ),
-    "axis_margin": Text("percentage points above what is asked", "高于要求的百分点"),
+    "axis_margin": Text("percentage points better than asked", "优于要求的百分点"),
     "axis_points": Text("networked points", "联网终端（点）"),
     "axis_handling": Text("handling rate %", "事故处置率 %"),
     "axis_lost": Text("5 s missed for want of people %", "因人手不足超过5s的信息 %"),
     "axis_maintenance": Text("maintained in time %", "维保及时率 %"),
+    "too_little": Text("not met", "不满足"),
     "says_standard": Text("5.1.12: 20,000", "5.1.12：20000"),
     "notes": Text("How it is decided", "判定方法"),
     "note_statistic": Text(
@@ -192,4 +194,4 @@ WORDS: dict[str, Text] = {
 
 def tell(key: str, lang: Language, **values: object) -> str:
     """One of the study's own words, with its values."""
-    return say(WORDS[key], lang).format(**values)
+    return tidy(say(WORDS[key], lang).format(**values), lang)

@@ -17,7 +17,7 @@ from twin.report.size_table import (
     head,
     notes,
     out_of_reach,
-    roster_lines,
+    roster_line,
     smaller,
     target_rows,
     threshold_lead,
@@ -27,7 +27,7 @@ from twin.report.size_table import (
 )
 from twin.report.size_texts import WORDS, tell
 from twin.report.texts import WORDS as REPORT_WORDS
-from twin.report.texts import Language, word
+from twin.report.texts import Language, tidy, word
 from twin.scenario import Scenario
 
 
@@ -64,7 +64,9 @@ def write_study(folder: Path, study: Study, lang: Language = "en") -> None:
                 figure = draw(study, pen)
                 if figure is not None:
                     pictures[name] = save(part, name, tell(f"fig_{name}", lang), figure)
-        (part / "report.html").write_text(_page(study, pictures, lang), encoding="utf-8")
+        (part / "report.html").write_text(
+            tidy(_page(study, pictures, lang), lang), encoding="utf-8"
+        )
 
 
 def _page(study: Study, pictures: Mapping[str, Picture], lang: Language) -> str:
@@ -83,7 +85,7 @@ def _page(study: Study, pictures: Mapping[str, Picture], lang: Language) -> str:
         smaller=smaller(study, lang),
         rows=target_rows(study, lang),
         beside=beside_rows(study, lang),
-        roster=roster_lines(study, lang),
+        roster=roster_line(study, lang),
         trials=trial_rows(study, lang),
         threshold=None if study.curve is None else threshold_lead(study, lang),
         thresholds=threshold_rows(study, lang),

@@ -18,6 +18,11 @@ def say(text: Text | None, lang: Language) -> str:
     return _kinds_in_chinese(text.zh).replace(" %", "%") if lang == "zh" else text.en
 
 
+def tidy(text: str, lang: Language) -> str:
+    """A text with its numbers as the language writes them: in Chinese no space before %."""
+    return text.replace(" %", "%") if lang == "zh" else text
+
+
 def _kinds_in_chinese(text: str) -> str:
     """The log calls device kinds by their English names; a Chinese reader gets the Chinese ones."""
     from devices.kinds import KINDS

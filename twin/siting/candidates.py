@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from twin.roads.geojson import read_geojson
 from twin.roads.network import RoadNetwork
 from twin.roads.settings import ROAD_CLASSES
-from twin.siting.rules import hazard_parts, wind_side
+from twin.siting.rules import hazard_parts, nodes_in, wind_side
 from twin.siting.settings import SitingSettings
 
 Floats = NDArray[np.float64]
@@ -255,17 +255,15 @@ def _of_buildings(count: int, network: RoadNetwork) -> _Sites:
 
 
 def _of_nodes(count: int, network: RoadNetwork) -> _Sites:
-    import shapely
-
     street = np.isin(network.road_class, [ROAD_CLASSES.index(name) for name in _STREETS])
     usable = np.zeros(len(network), bool)
     usable[network.start[street]] = True
     # nobody has a gate on a motorway or its ramps
     motorway = np.isin(network.road_class, [ROAD_CLASSES.index(name) for name in _NO_GATE])
     usable[network.start[motorway]] = usable[network.end[motorway]] = False
-    usable &= shapely.contains_xy(network.boundary, network.x, network.y)
-    if not usable.any():
-        usable[:] = True
+    inside = np.zeros(len(network), bool)
+    inside[nodes_in(network, network.boundary)] = True
+    usable = usable & inside if (usable & inside).any() else inside
     nodes = np.flatnonzero(usable)
     chosen = nodes[_spread(network.x[nodes], network.y[nodes], count)]
     width = len(str(len(chosen)))

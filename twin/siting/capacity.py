@@ -64,7 +64,8 @@ def flow(
     rows, columns = np.nonzero(covers[:, sites])
     start = np.concatenate([np.full(demand, source), rows, demand + np.arange(count)])
     end = np.concatenate([np.arange(demand), demand + columns, np.full(count, sink)])
-    room = np.concatenate([points, points[rows], limits]).astype(np.int32)
+    enough = np.minimum(limits, points.sum())  # more cannot come, and SciPy counts in int32
+    room = np.concatenate([points, points[rows], enough]).astype(np.int32)
     graph = csr_array((room, (start, end)), shape=(sink + 1, sink + 1))
     moved = csr_array(maximum_flow(graph, source, sink).flow)
     brought = csr_array(moved[:demand, demand:source])

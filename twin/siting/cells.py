@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.roads.network import RoadNetwork
+from twin.siting.rules import nodes_in
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +40,7 @@ class Cells:
 
 
 def node_cells(network: RoadNetwork) -> Cells:
-    """The cells of the nodes in the network's boundary, cut off at it.
+    """The cells of the nodes in the network's boundary or on it, cut off at it.
 
     Nodes at one place share their cell.
     """
@@ -48,19 +49,19 @@ def node_cells(network: RoadNetwork) -> Cells:
 
     district = network.boundary
     shapely.prepare(district)
-    nodes = np.flatnonzero(shapely.contains_xy(district, network.x, network.y))
+    nodes = nodes_in(network, district)
     places = np.column_stack([network.x, network.y])[nodes]
     _, one, place = np.unique(np.round(places, 2), axis=0, return_index=True, return_inverse=True)
     voronoi = Voronoi(np.concatenate([places[one], corners_around(district.bounds)]))
     inside = shapely.contains_xy(district, *voronoi.vertices.T)
     corners: list[Floats] = []
-    for region in voronoi.point_region[: len(one)].tolist():
+    for here, region in zip(places[one], voronoi.point_region[: len(one)].tolist(), strict=True):
         at = voronoi.regions[region]
         cell = voronoi.vertices[at]
         if not inside[at].all():
             cut = shapely.convex_hull(shapely.multipoints(cell)).intersection(district)
             cell = shapely.get_coordinates(cut)
-        corners.append(cell)
+        corners.append(cell if len(cell) else here[None])  # a node a hair's breadth outside
     sizes = np.array([len(cell) for cell in corners])
     ends = np.cumsum(sizes)
     order = np.concatenate([np.arange(ends[p] - sizes[p], ends[p]) for p in place.tolist()])

@@ -29,6 +29,10 @@ BOUNDARY_STEP_M = 500.0
 NEAR_ROAD_M = 300.0
 """A boundary point within this of a road is where traffic meets the edge (assumption)."""
 
+BORDER_M = 0.1
+"""A road node within this of an area's border is in it: a hull runs through its outermost nodes,
+and a file's seven decimals are a centimetre off."""
+
 HAZARD_KINDS = ("dangerous_chemicals", "filling_station")
 """Feature kinds that clause 5.1.2 names."""
 
@@ -92,6 +96,15 @@ class HazardCheck:
     bearing_deg: float
 
 
+def nodes_in(network: RoadNetwork, area: Polygon | MultiPolygon) -> NDArray[np.int64]:
+    """The road nodes in an area or on its border, ascending."""
+    import shapely
+
+    wide = area.buffer(BORDER_M, quad_segs=1)
+    shapely.prepare(wide)
+    return np.flatnonzero(shapely.contains_xy(wide, network.x, network.y))
+
+
 def edge_points(network: RoadNetwork, area: Polygon | MultiPolygon) -> EdgePoints:
     """The points at which 5.1.1 is judged: the area's boundary and its outermost road points.
 
@@ -116,13 +129,14 @@ def edge_points(network: RoadNetwork, area: Polygon | MultiPolygon) -> EdgePoint
     import shapely
     from scipy.spatial import cKDTree
 
-    inside = np.flatnonzero(shapely.contains_xy(area, network.x, network.y))
+    inside = nodes_in(network, area)
     if len(inside) == 0:
         raise ValueError(
             f"the response area has no road of {network.name!r} in it; give an area within the map"
         )
     # a road across the border belongs to somebody else, who may be a long way round away
     own = cKDTree(np.column_stack([network.x, network.y])[inside])
+    area = shapely.normalize(area)  # the same points wherever a file begins its rings
     boundary = np.concatenate([_along(part.exterior) for part in getattr(area, "geoms", [area])])
     offset, _ = own.query(boundary)
     corners = shapely.get_coordinates(shapely.convex_hull(area))[:-1]

@@ -246,6 +246,27 @@ def water_metres(network: RoadNetwork, hydrants: Hydrants, nodes: ArrayLike) -> 
     return np.asarray(metres[at])
 
 
+def check_incident(network: RoadNetwork, lon: float, lat: float, road_limit: float) -> None:
+    """Refuses an incident that is not on the map.
+
+    Parameters
+    ----------
+    network : the roads.
+    lon, lat : the incident, degrees (WGS-84).
+    road_limit : metres; an incident farther than this from any road is an error.
+
+    Raises
+    ------
+    ValueError
+        It is farther.
+    """
+    if not network.nearest(*network.project(lon, lat))[1] <= road_limit:
+        raise ValueError(
+            f"--incident {lon:g},{lat:g}: more than {road_limit / 1000:g} km from any road of "
+            f"{network.source}; give a place of this map, in WGS-84"
+        )
+
+
 def nearest_hydrants(
     network: RoadNetwork, hydrants: Hydrants, x: float, y: float, count: int = 3
 ) -> list[tuple[int, float]]:

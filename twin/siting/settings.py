@@ -50,6 +50,7 @@ class SitingSettings(Settings):
         "DB3211/T 1066-2023, 5.1.12",
         vary="5000 to 40000",
         least=1,
+        most=100_000_000,
     )
     split: bool = param(
         True, "the points of one venue may belong to several centers (capacitated)", "input"

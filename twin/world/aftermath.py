@@ -328,24 +328,30 @@ def _people(
                 if at < seconds:
                     hours = person.training / 3600.0 / 4.0
                     log.row(at, Kind.TRAINED, name, value=hours, text="on the post")
-    _complaints(log, settings.complaints / 20_000 / YEAR_S, venues, fleet, streams, seconds)
+    code = log.codes(venues.ids)
+    _complaints(log, settings.complaints / 20_000 / YEAR_S, code, fleet, streams, seconds)
     renews = streams.generator("renewal").random(len(venues.ids)) < settings.renewal
     ends = np.flatnonzero(venues.contract_end_s < seconds)
     log.block(
         venues.contract_end_s[ends],
         Kind.RENEWAL,
-        log.codes(venues.ids)[ends],
+        code[ends],
         value=renews[ends].astype(np.float64),
     )
 
 
 def _complaints(
-    log: LogWriter, rate: float, venues: Venues, fleet: Fleet, streams: Streams, seconds: float
+    log: LogWriter,
+    rate: float,
+    code: NDArray[np.int32],
+    fleet: Fleet,
+    streams: Streams,
+    seconds: float,
 ) -> None:
     """Upheld complaints, at a rate per point and second: a venue's k-th is drawn in round k."""
     if rate == 0.0:
         return
-    points = np.bincount(fleet.venue[fleet.is_point], minlength=len(venues.ids))
+    points = np.bincount(fleet.venue[fleet.is_point], minlength=len(code))
     mean = np.divide(1.0, rate * points, out=np.full(len(points), np.inf), where=points > 0)
     time, number = np.zeros(len(points)), 0
     while True:
@@ -356,5 +362,5 @@ def _complaints(
         if not len(due):
             return
         words = log.codes(COMPLAINT_MATTERS)[matter[due]]
-        log.block(time[due], Kind.COMPLAINT, log.codes(venues.ids)[due], value=1.0, text=words)
+        log.block(time[due], Kind.COMPLAINT, code[due], value=1.0, text=words)
         number += 1

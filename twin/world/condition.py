@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,27 +54,31 @@ class Change(IntEnum):
 
 CHANGES = tuple(Change)
 
+# By name: Python 3.11 takes as long to look a member up in its class as to call a function.
+(FAULT, DEAD, CUT_OFF, LOW_BATTERY, DIRTY, TAMPERED, OLD, HAZARD, PERIODIC, FALSE_FLAG, HEALED,
+ EMPTY, BACK) = CHANGES  # fmt: skip
+
 TICKETS = {
-    Change.FAULT: Ticket.FAULT,
-    Change.DEAD: Ticket.OFFLINE,
-    Change.CUT_OFF: Ticket.OFFLINE,
-    Change.LOW_BATTERY: Ticket.BATTERY,
-    Change.DIRTY: Ticket.CLEANING,
-    Change.TAMPERED: Ticket.FAULT,
-    Change.OLD: Ticket.END_OF_LIFE,
-    Change.HAZARD: Ticket.HAZARD,
-    Change.PERIODIC: Ticket.PERIODIC,
-    Change.FALSE_FLAG: Ticket.OFFLINE,
-    Change.BATTERY_EMPTY: Ticket.OFFLINE,
+    FAULT: Ticket.FAULT,
+    DEAD: Ticket.OFFLINE,
+    CUT_OFF: Ticket.OFFLINE,
+    LOW_BATTERY: Ticket.BATTERY,
+    DIRTY: Ticket.CLEANING,
+    TAMPERED: Ticket.FAULT,
+    OLD: Ticket.END_OF_LIFE,
+    HAZARD: Ticket.HAZARD,
+    PERIODIC: Ticket.PERIODIC,
+    FALSE_FLAG: Ticket.OFFLINE,
+    EMPTY: Ticket.OFFLINE,
 }
 
 
 REPORTED = (
-    Change.FAULT,
-    Change.TAMPERED,
-    Change.LOW_BATTERY,
-    Change.DIRTY,
-    Change.HAZARD,
+    FAULT,
+    TAMPERED,
+    LOW_BATTERY,
+    DIRTY,
+    HAZARD,
 )
 """What the device itself has to report: unknown as long as it is cut off."""
 
@@ -118,6 +122,35 @@ class Changes:
         self.until.append(np.full(n, inf) if until is None else until)
         self.back.append(np.full(n, inf) if back is None else back)
         self.cause.append(np.full(n, self.causes.index(cause)))
+
+
+_Coming = tuple[float, int, Change, float, float, float, str]
+"""Time, device, what, known, until, back and cause of a change."""
+
+
+def _in_order(changes: Changes) -> list[_Coming]:
+    """The changes, the first one last; below them one that never comes."""
+    never: _Coming = (inf, -1, PERIODIC, inf, inf, inf, "")
+    if not changes.time:
+        return [never]
+    time = np.concatenate(changes.time)
+    last_first = np.argsort(time, kind="stable")[::-1]
+
+    def column(parts: list[NDArray[Any]]) -> list[Any]:
+        values: list[Any] = np.concatenate(parts)[last_first].tolist()
+        return values
+
+    coming = zip(
+        time[last_first].tolist(),
+        column(changes.device),
+        [CHANGES[what] for what in column(changes.what)],
+        column(changes.known),
+        column(changes.until),
+        column(changes.back),
+        [changes.causes[cause] for cause in column(changes.cause)],
+        strict=True,
+    )
+    return [never, *coming]
 
 
 @dataclass(frozen=True)
@@ -189,22 +222,7 @@ class Condition:
         period_s: float,
     ) -> None:
         devices = len(gateway)
-        time = np.concatenate(changes.time) if changes.time else np.zeros(0)
-        order = np.argsort(time, kind="stable")
-
-        def column(parts: list[NDArray[np.float64]] | list[NDArray[np.int64]]) -> list[float]:
-            values: list[float] = np.concatenate(parts)[order].tolist() if parts else []
-            return values
-
-        self._time = [*column(changes.time), inf]
-        self._device = [int(device) for device in column(changes.device)]
-        self._what = [CHANGES[int(what)] for what in column(changes.what)]
-        self._known = column(changes.known)
-        self._until = column(changes.until)
-        self._cause = [int(cause) for cause in column(changes.cause)]
-        self._back_at = column(changes.back)
-        self._causes = changes.causes
-        self._next = 0
+        self._coming = _in_order(changes)
         self._way = way
         self._registration_s = registration_s
         self._battery_s = battery_s
@@ -247,22 +265,22 @@ class Condition:
         tickets = self._tickets
         while True:
             # What happens until the next thing is learned may let something be learned earlier.
-            while self._soonest() <= (min(tickets[0][0], now) if tickets else now):
+            while self._soonest() <= (tickets[0][0] if tickets and tickets[0][0] < now else now):
                 self._happen()
             if not tickets or tickets[0][0] > now:
                 return
             known, _, device, what, since = heapq.heappop(self._tickets)
-            if what is Change.BACK:
+            if what is BACK:
                 if self.cut_since[device] > known:
                     yield BackOnline(known, device)
             elif what in REPORTED and self._mute_at(device, known):
                 self._withheld.setdefault(device, []).append((what, since))
                 self._release(device)  # if it is back since then
             elif self._holds(device, what, since, known):
-                if what in (Change.FAULT, Change.TAMPERED):
+                if what in (FAULT, TAMPERED):
                     cause = self._dead_cause[device]
                     self.fault_reports.append((device, known, since, cause))
-                elif what is Change.LOW_BATTERY:
+                elif what is LOW_BATTERY:
                     self.low_reports.append((device, known))
                 yield NewTicket(known, device, TICKETS[what])
 
@@ -305,7 +323,7 @@ class Condition:
             low = now + self._battery_s[device]
             if low < self._period_s:
                 known = self._way.state_known_one(device, low)
-                self._push(low, device, Change.LOW_BATTERY, known, inf, "battery")
+                self._push(low, device, LOW_BATTERY, known, inf, "battery")
 
     # -- as the alarms see it
 
@@ -338,28 +356,17 @@ class Condition:
 
     def _soonest(self) -> float:
         """When something happens next; inf if nothing will."""
-        at = self._time[self._next]
-        return self._later[0][0] if self._later and self._later[0][0] < at else at
+        at, later = self._coming[-1][0], self._later
+        return later[0][0] if later and later[0][0] < at else at
 
     def _happen(self) -> None:
         """Lets the next thing happen."""
-        i = self._next
-        at = self._time[i]
-        if self._later and self._later[0][0] < at:
-            at, _, device, what, known, until, cause = heapq.heappop(self._later)
+        later = self._later
+        if later and later[0][0] < self._coming[-1][0]:
+            at, _, device, what, known, until, cause = heapq.heappop(later)
             self._happens(at, device, what, known, until, inf, cause)
-            return
-        self._next = i + 1
-        cause = self._causes[self._cause[i]]
-        self._happens(
-            at,
-            self._device[i],
-            self._what[i],
-            self._known[i],
-            self._until[i],
-            self._back_at[i],
-            cause,
-        )
+        else:
+            self._happens(*self._coming.pop())
 
     def _push(
         self, at: float, device: int, what: Change, known: float, until: float, cause: str
@@ -382,29 +389,29 @@ class Condition:
         back: float,
         cause: str,
     ) -> None:
-        if what is Change.HEALED:
+        if what is HEALED:
             if self.cut_since[device] == until:
                 self._healed(device, at, known)
             return
-        if what is Change.BATTERY_EMPTY:
+        if what is EMPTY:
             if self._low_since.get(device) != until:
                 return
             known = inf
-        elif self.dead_since[device] < inf and what is not Change.PERIODIC:
+        elif self.dead_since[device] < inf and what is not PERIODIC:
             return
-        if what in (Change.DEAD, Change.BATTERY_EMPTY):
+        if what in (DEAD, EMPTY):
             if self.dead_since[device] == inf:
                 self._begin_dead(device, at, cause)
             self._silent.add(device)
             if self.cut_since[device] == inf:
                 known = self._own_flag(device, at)
                 self._begin_cut(device, at, cause, inf, known)
-        elif what in (Change.FAULT, Change.TAMPERED):
+        elif what in (FAULT, TAMPERED):
             self._begin_dead(device, at, cause)
             known = self.arrival(device, at, known)
-        elif what is Change.HAZARD:
+        elif what is HAZARD:
             known = self.arrival(device, at, known)
-        elif what is Change.CUT_OFF:
+        elif what is CUT_OFF:
             since = self.cut_since[device]
             if since < inf:
                 self._cuts[device].append((until, cause))
@@ -412,31 +419,31 @@ class Condition:
             else:
                 self._begin_cut(device, at, cause, until, known)
             if until < inf:
-                self._push(until, device, Change.HEALED, back, at, cause)
-        elif what is Change.LOW_BATTERY:
+                self._push(until, device, HEALED, back, at, cause)
+        elif what is LOW_BATTERY:
             if device in self._low_since:
                 return
             self._low_since[device] = at
             empty = at + LOW_BATTERY_RESERVE_S
-            self._push(empty, device, Change.BATTERY_EMPTY, inf, at, BATTERY_EMPTY)
-        elif what is Change.FALSE_FLAG:
+            self._push(empty, device, EMPTY, inf, at, BATTERY_EMPTY)
+        elif what is FALSE_FLAG:
             if self.cut_since[device] < inf:
                 return
             self._flag[device] = (at, until)
-            self._ticket(until, device, Change.BACK, at)
+            self._ticket(until, device, BACK, at)
         self._ticket(known, device, what, at)
 
     def _holds(self, device: int, what: Change, since: float, known: float) -> bool:
         """Whether what began at ``since`` still held when the platform learned of it."""
-        if what in (Change.DEAD, Change.CUT_OFF, Change.BATTERY_EMPTY):
+        if what in (DEAD, CUT_OFF, EMPTY):
             return self.cut_since[device] == since or self._back.get(device, -inf) > known
-        if what in (Change.FAULT, Change.TAMPERED):
+        if what in (FAULT, TAMPERED):
             return self.dead_since[device] == since
-        if what is Change.LOW_BATTERY:
+        if what is LOW_BATTERY:
             return self._low_since.get(device) == since
-        if what is Change.FALSE_FLAG:
+        if what is FALSE_FLAG:
             return device in self._flag and self._flag[device][0] == since
-        return what is Change.PERIODIC or self._restored[device] < since
+        return what is PERIODIC or self._restored[device] < since
 
     def _own_flag(self, device: int, at: float) -> float:
         """When the platform has a device offline that falls silent for good."""
@@ -462,7 +469,7 @@ class Condition:
             # Died while it was cut off: it stays offline, and that is now known to be lasting.
             self._cut_cause[device] = self._dead_cause[device]
             flagged = max(self._way.flagged_one(device, since), at)
-            self._ticket(flagged, device, Change.DEAD, since)
+            self._ticket(flagged, device, DEAD, since)
         else:
             self._end_cut(device, at, False, seen)
 
@@ -515,7 +522,7 @@ class Condition:
         self._last_cut[device] = (start, at)
         self._back[device] = at if visited else seen
         if not visited:
-            self._ticket(seen, device, Change.BACK, start)
+            self._ticket(seen, device, BACK, start)
         self._release(device)
         self._cut_spans.append((device, start, at, cause, visited))
         if device in self._slaves:
@@ -525,7 +532,7 @@ class Condition:
                 since = self.cut_since[slave]
                 if since < inf:
                     told = self._way.host_tells_one(slave, reports)
-                    self._ticket(told, slave, Change.DEAD, since)
+                    self._ticket(told, slave, DEAD, since)
                 else:
                     self._release(slave)
 

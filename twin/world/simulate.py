@@ -79,7 +79,12 @@ class Run:
 
 
 def simulate(
-    scenario: Scenario, progress: Progress | None = None, processes: int | None = None
+    scenario: Scenario,
+    progress: Progress | None = None,
+    processes: int | None = None,
+    *,
+    only: str | None = None,
+    travel: TravelTimes | None = None,
 ) -> Run:
     """Simulates a scenario.
 
@@ -88,6 +93,8 @@ def simulate(
     scenario : what to simulate.
     progress : called with the share that is done, 0 to 1.
     processes : over which several centers are spread; the cores at most. The log is the same.
+    only : the one center to simulate; its rows are those that it has beside the others.
+    travel : the scenario's roads, where they are known from a run before.
 
     Raises
     ------
@@ -95,8 +102,9 @@ def simulate(
         For files of the scenario that cannot be used, with file, place and what is wrong.
     """
     clock = _Clock()
-    network = load_roads(scenario.roads)
-    travel = TravelTimes(network, scenario.roads)
+    if travel is None:
+        travel = TravelTimes(load_roads(scenario.roads), scenario.roads)
+    network = travel.network
     clock.lap("roads")
     kinds = with_overrides(KINDS, scenario.devices)
     venues, fleet = build_venues(scenario.venues, network, Streams(scenario.seed).within("venues"))
@@ -110,6 +118,8 @@ def simulate(
         mine = np.flatnonzero(of_center == number)
         if len(mine) == 0:
             raise ScenarioError(f"centers.{name}: no venue lies in its area, so it has no work")
+        if only not in (None, name):
+            continue
         part = (venues, fleet) if len(mine) == len(venues.ids) else _part(venues, fleet, mine)
         place, ways = _place(scenario, network, travel, name, sites[name], areas[name], part[0])
         own = part[0]

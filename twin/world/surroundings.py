@@ -12,7 +12,6 @@ from twin.network.nbiot import mass_arrivals, random_access
 from twin.network.outages import sample_outages
 from twin.network.settings import NetworkSettings
 from twin.streams import Streams
-from twin.vendor.platform import through_outages
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -23,11 +22,16 @@ LINKS = {"nbiot": NBIOT, "rs485": RS485, "cellular": CELLULAR}
 
 @dataclass(frozen=True)
 class Outage:
-    """Outages of surroundings: entity number, start and end; one entry per outage."""
+    """Outages of surroundings: entity number, start and end; one entry per outage, sorted."""
 
     entity: Indices
     start: Floats
     end: Floats
+
+    @property
+    def intervals(self) -> Intervals:
+        """The same as a plain tuple."""
+        return self.entity, self.start, self.end
 
     def of(self, entity: int) -> tuple[Floats, Floats]:
         """Starts and ends of one entity's outages, sorted."""
@@ -62,14 +66,19 @@ Intervals = tuple[Indices, Floats, Floats]
 
 def through(intervals: Intervals, device: Indices, time: Floats) -> Floats:
     """The times themselves, or the ends of the intervals of their devices that cover them."""
-    who, start, end = intervals
+    end, at = intervals[2], _last_begun(intervals, device, time)
+    return np.where(at >= 0, np.maximum(time, end[at]), time) if len(end) else time
+
+
+def _last_begun(intervals: Intervals, device: Indices, time: Floats) -> Indices:
+    """The positions of the last intervals of the devices that have begun at the times, or -1."""
+    who, start, _ = intervals
     if len(who) == 0 or len(time) == 0:
-        return time
+        return np.full(len(time), -1)
     scale = float(max(time[np.isfinite(time)].max(initial=0.0), start.max())) + 1.0
     sought = device * scale + np.minimum(time, scale)
     at = np.searchsorted(who * scale + start, sought, side="right") - 1
-    covered = (at >= 0) & (who[at] == device) & (time < end[at])
-    return np.where(covered, end[at], time)
+    return np.where((at >= 0) & (who[at] == device), at, -1)
 
 
 class Surroundings:
@@ -229,28 +238,23 @@ class Surroundings:
 
     def without_power(self, device: Indices, time: Floats) -> NDArray[np.bool_]:
         """Which devices have neither mains nor backup at that time."""
-        out = np.zeros(len(device), bool)
-        for feeder in np.unique(self.feeders.entity):
-            rows = np.flatnonzero(self.mains[device] & (self.feeder[device] == feeder))
-            start, end = self.feeders.of(int(feeder))
-            last = np.searchsorted(start, time[rows], side="right") - 1
-            begin = np.where(last >= 0, start[last], np.inf) + self.backup[device[rows]]
-            out[rows] = (begin <= time[rows]) & (time[rows] < end[last])
+        if len(self.feeders.entity) == 0:
+            return np.zeros(len(device), bool)
+        cut = _last_begun(self.feeders.intervals, self.feeder[device], time)
+        start = np.where(cut >= 0, self.feeders.start[cut] + self.backup[device], np.inf)
+        out: NDArray[np.bool_] = (
+            self.mains[device] & (start <= time) & (time < self.feeders.end[cut])
+        )
         return out
 
     def sent(self, device: Indices, time: Floats) -> Floats:
         """When a telegram gets out: at once, or when cell or uplink are back."""
-        sent = time.copy()
-        nbiot = self.link[device] == NBIOT
-        for cell in np.unique(self.cells.entity):
-            rows = np.flatnonzero(nbiot & (self.cell[device] == cell))
-            sent[rows] = through_outages(time[rows], *self.cells.of(int(cell)))
         gateway = np.where(self.link == RS485, self.gateway, np.arange(len(self.link)))[device]
-        for number in np.unique(self.uplinks.entity):
-            rows = np.flatnonzero(~nbiot & (gateway == number))
-            if len(rows):
-                sent[rows] = through_outages(time[rows], *self.uplinks.of(int(number)))
-        return sent
+        return np.where(
+            self.link[device] == NBIOT,
+            through(self.cells.intervals, self.cell[device], time),
+            through(self.uplinks.intervals, gateway, time),
+        )
 
 
 def _ranks(position: tuple[Floats, Floats], venue: Indices) -> Floats:

@@ -177,12 +177,16 @@ class Way:
         return merge_intervals(self.area.device, self.area.start, self.area.heard)
 
     @cached_property
-    def _deaf_of(self) -> dict[int, list[tuple[float, float]]]:
-        return _by_device(self._deaf)
+    def _dark_of(self) -> _OfOne:
+        return _OfOne(self.dark, self.devices)
 
     @cached_property
-    def _loss_runs_of(self) -> dict[int, list[tuple[float, float]]]:
-        return _by_device(self._loss_runs)
+    def _deaf_of(self) -> _OfOne:
+        return _OfOne(self._deaf, self.devices)
+
+    @cached_property
+    def _loss_runs_of(self) -> _OfOne:
+        return _OfOne(self._loss_runs, self.devices)
 
     def _per_vendor(self, device: Indices) -> list[tuple[VendorSettings, Indices, Floats, Floats]]:
         """The rows of each vendor's devices, with its outages."""
@@ -390,30 +394,28 @@ class Way:
         What waits for its host's uplink, or is known by a pull, comes no later.
         """
         one, at = np.array([device]), np.array([sent])
-        read = at + self.bus.reads_after(one, at)
-        held = through(self.dark, self.gateway[one], read)[0] > read[0]
+        read = sent + float(self.bus.reads_after(one, at)[0])
+        held = self._dark_of.through(int(self.gateway[device]), read) > read
         if held or arrival >= self.state_known_one(device, sent):
             return arrival
         return arrival + float(self.bus.waits(one, at, dead)[0])
 
     def _heard_again_one(self, device: int, restored: float, registers: bool) -> float:
         """As :meth:`heard_again`."""
-        deaf = self._deaf_of.get(device, ())
-        for start, heard in deaf:
-            if start <= restored < heard:
-                return heard
+        deaf = self._deaf_of
+        heard = deaf.through(device, restored)
+        if heard > restored:
+            return heard
         vendor = int(self.vendor[device])
         phase, interval = float(self.phase[device]), float(self.interval[device])
-        heard = restored
         if not registers or self._vendor_down(vendor, restored, restored):
             number = int(-((phase - restored) // interval))
             heard = phase + number * interval
             while self._vendor_down(vendor, heard, heard) or self._beat_lost_one(device, number):
                 number += 1
                 heard = phase + number * interval
-            for start, end in self._loss_runs_of.get(device, ()):
-                heard = end if start <= heard < end else heard
-        return next((end for start, end in deaf if start <= heard < end), heard)
+            heard = self._loss_runs_of.through(device, heard)
+        return deaf.through(device, heard)
 
     def _platform_one(self, device: int, vendor_time: float, back: bool) -> float:
         """As :meth:`at_platform`."""
@@ -568,9 +570,18 @@ class Way:
         return result
 
 
-def _by_device(intervals: Intervals) -> dict[int, list[tuple[float, float]]]:
-    """Starts and ends by device, in order of time."""
-    found: dict[int, list[tuple[float, float]]] = {}
-    for device, start, end in zip(*(column.tolist() for column in intervals), strict=True):
-        found.setdefault(device, []).append((start, end))
-    return found
+class _OfOne:
+    """Intervals of devices, to be asked for one device at a time."""
+
+    def __init__(self, intervals: Intervals, devices: int) -> None:
+        who, start, end = intervals
+        self._first: list[int] = np.searchsorted(who, np.arange(devices + 1)).tolist()
+        self._start: list[float] = start.tolist()
+        self._end: list[float] = end.tolist()
+
+    def through(self, device: int, time: float) -> float:
+        """As :func:`twin.world.surroundings.through`."""
+        for k in range(self._first[device], self._first[device + 1]):
+            if self._start[k] <= time < self._end[k]:
+                return self._end[k]
+        return time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import getpass
 import json
 import os
@@ -141,6 +142,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from twin.alarmcore.annexb.messages import instant
     from twin.alarmcore.service.config import load_settings
     from twin.alarmcore.service.export import read_period
+    from twin.alarmcore.service.pages import settled_us
     from twin.log import MICROSECONDS, write_log
 
     zone = load_settings(arguments.data.resolve() / "core.toml").time_zone
@@ -149,16 +151,18 @@ def _export(arguments: argparse.Namespace) -> int:
         return None if text is None else round(instant(text).timestamp() * MICROSECONDS)
 
     async def read(db: Any) -> Any:
+        # The clock's mark is up to a second old; a row may be newer.
+        now = await db.fetchval(
+            "SELECT greatest(round(clock * 1e6)::bigint, (SELECT max(time) + 1 FROM event_log "
+            "WHERE time >= floor(clock * 1e6)::bigint)) FROM core"
+        )
+        asked = time_us(arguments.end)
+        end = now if asked is None else min(asked, now)
+        # Else a row might come after this export that belongs to it, and be in no other.
+        if await settled_us(lambda: contextlib.nullcontext(db), now) < now:
+            raise CoreError("a transaction of the service takes long; export when it is over")
         async with db.transaction(isolation="repeatable_read", readonly=True):
-            # The clock's mark is up to a second old; a row may be newer.
-            now = await db.fetchval(
-                "SELECT greatest(round(clock * 1e6)::bigint, (SELECT max(time) + 1 FROM event_log "
-                "WHERE time >= floor(clock * 1e6)::bigint)) FROM core"
-            )
-            end = time_us(arguments.end)
-            return await read_period(
-                db, zone, time_us(arguments.begin) or 0, now if end is None else min(end, now)
-            )
+            return await read_period(db, zone, time_us(arguments.begin) or 0, end, now)
 
     try:
         log = _in_database(arguments, read)

@@ -20,6 +20,7 @@ from twin.alarmcore.annexb.messages import Name
 from twin.alarmcore.lifecycle import missing
 from twin.alarmcore.service.endpoint import Call, Endpoint, nothing
 from twin.alarmcore.service.engine import advance
+from twin.alarmcore.service.pages import Listing, read_page
 from twin.alarmcore.service.parameters import OPEN, PAGE, text, word
 from twin.alarmcore.service.tokens import Role
 from twin.alarmcore.store.batch import look_at_state
@@ -29,11 +30,6 @@ from twin.terms import Annotation, Verification
 READERS = frozenset({Role.OPERATOR, Role.MANAGER, Role.AUDITOR})
 OPERATORS = frozenset({Role.OPERATOR})
 _MOST = 1000
-
-
-def after_and_limit(call: Call) -> tuple[int, int]:
-    """Where a page begins, and its size."""
-    return call.number("after", 0), call.number("limit", 100)
 
 
 def _received(id_: int) -> float:
@@ -56,7 +52,7 @@ class StoredEvent(msgspec.Struct, rename="camel"):
 
 
 class StoredEvents(msgspec.Struct):
-    """A page of messages, in the order of receipt; ``next`` is null on the last one."""
+    """A page of messages, in the order of receipt; ``next`` is null when there are no more yet."""
 
     events: list[StoredEvent]
     next: str | None
@@ -110,19 +106,16 @@ def _json(body: bytes) -> Any:
         return None
 
 
+_EVENTS = Listing(
+    "message", _EVENT_COLUMNS, "m.id", "$4::text IS NULL OR v.name = $4", by_workers=True
+)
+
+
 async def events(call: Call) -> StoredEvents:
     """Messages in the order of receipt."""
-    after, limit = after_and_limit(call)
+    rows, following = await read_page(call, _EVENTS, call.query.get("vendor"))
     async with call.core.pool.acquire() as db:
-        rows = await db.fetch(
-            _EVENT_COLUMNS + "WHERE m.id > $1 AND ($3::text IS NULL OR v.name = $3) "
-            "ORDER BY m.id LIMIT $2",
-            after,
-            limit,
-            call.query.get("vendor"),
-        )
-        stored = await _stored(db, rows)
-    return StoredEvents(stored, stored[-1].id if len(stored) == limit else None)
+        return StoredEvents(await _stored(db, rows), following)
 
 
 async def event(call: Call) -> StoredEvent:
@@ -240,20 +233,14 @@ _OUTBOX_COLUMNS = (
 )
 
 
+_ALARMS = Listing("alarm", _ALARM_COLUMNS, "a.id", "a.closed IS NULL OR NOT $4", by_workers=True)
+_OUTBOX = Listing("outbox", _OUTBOX_COLUMNS, "outbox.id", "$4::text IS NULL OR state = $4")
+
+
 async def alarms(call: Call) -> Alarms:
     """Alarms, the open ones first to be worked on or all of them."""
-    after, limit = after_and_limit(call)
-    only_open = call.query.get("open", "false") == "true"
-    async with call.core.pool.acquire() as db:
-        rows = await db.fetch(
-            _ALARM_COLUMNS + "WHERE a.id > $1 AND (a.closed IS NULL OR NOT $3) "
-            "ORDER BY a.id LIMIT $2",
-            after,
-            limit,
-            only_open,
-        )
-    lines = [AlarmLine(*row) for row in rows]
-    return Alarms(lines, lines[-1].id if len(lines) == limit else None)
+    rows, following = await read_page(call, _ALARMS, call.query.get("open") == "true")
+    return Alarms([AlarmLine(*row) for row in rows], following)
 
 
 async def alarm(call: Call) -> AlarmRecord:
@@ -314,17 +301,8 @@ async def deadlines(call: Call) -> Deadlines:
 
 async def outbox(call: Call) -> OutboxPage:
     """What was sent or waits to be, in the order in which it was decided."""
-    after, limit = after_and_limit(call)
-    async with call.core.pool.acquire() as db:
-        rows = await db.fetch(
-            _OUTBOX_COLUMNS + "WHERE outbox.id > $1 AND ($3::text IS NULL OR state = $3) "
-            "ORDER BY outbox.id LIMIT $2",
-            after,
-            limit,
-            call.query.get("state"),
-        )
-    lines = [OutboxLine(*row) for row in rows]
-    return OutboxPage(lines, lines[-1].id if len(lines) == limit else None)
+    rows, following = await read_page(call, _OUTBOX, call.query.get("state"))
+    return OutboxPage([OutboxLine(*row) for row in rows], following)
 
 
 # -- the verbs of clause 6 ----------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,7 @@ from twin.alarmcore.store.database import (
     prepare,
     take_worker_number,
 )
+from twin.alarmcore.store.settled import connection_name, lowest_floor
 
 log = logging.getLogger("twin.core")
 
@@ -46,6 +48,9 @@ PARTITIONS_RETRY_S = 120.0
 
 LISTENING_S = 1.0
 """How often the listening connection is tried."""
+
+APART_S = 0.5
+"""Clocks of two workers are no further apart: each is within 0.2 s of the database's."""
 
 LISTEN_AGAIN_S = 0.1
 """How soon after it has broken another is opened."""
@@ -85,13 +90,21 @@ class Core:
     clock : of the service.
     seal : encrypts what has to be presented.
     url : of the database.
+    name : of the worker; no other has ever had it.
     """
 
     def __init__(
-        self, pool: asyncpg.Pool, settings: CoreSettings, clock: Clock, seal: Seal, url: str
+        self,
+        pool: asyncpg.Pool,
+        settings: CoreSettings,
+        clock: Clock,
+        seal: Seal,
+        url: str,
+        name: str,
     ) -> None:
         self.pool = pool
         self.url = url
+        self.name = name
         self.settings = settings
         self.center = settings.center
         self.rules: Rules = settings.rules.rules()
@@ -107,6 +120,8 @@ class Core:
         self.figures = Desk()
         self.database_error = ""
         """Why the database cannot be used just now; empty: it can."""
+        self.settled: dict[str, int] = {}
+        """By table, the id up to which nothing can be committed any more, as far as is known."""
         self._last_us = 0
         self._upstream = settings.upstream.name if settings.upstream else ""
         self._helpers = [
@@ -115,9 +130,16 @@ class Core:
         ]
 
     def new_id(self) -> int:
-        """A message id: microseconds of receipt * 1024 + the worker's number, ever larger."""
+        """A message id: microseconds of receipt * 1024 + the worker's number, ever larger.
+
+        It is made within the transaction that writes it: see :meth:`floor_us`.
+        """
         self._last_us = max(int(self.clock.now() * 1e6), self._last_us + 1)
         return self._last_us * MOST_WORKERS + self.number
+
+    def floor_us(self) -> int:
+        """From when on are the ids and times of transactions that begin from now on, us."""
+        return int(self.clock.now() * 1e6)
 
     def lost_database(self, error: BaseException) -> None:
         """Remembers why the database could not be used."""
@@ -159,7 +181,7 @@ class Core:
         """
         while True:
             try:
-                db = await connect(url)
+                db = await connect(url, connection_name(self.name))
                 try:
                     await self._listen(db)
                 finally:
@@ -186,11 +208,16 @@ class Core:
             self.clock.agree(
                 await db.fetchval(
                     "UPDATE core SET clock = greatest(clock, $1) "
-                    "RETURNING extract(epoch FROM clock_timestamp())::float8",
+                    "RETURNING extract(epoch FROM clock_timestamp())::float8, "
+                    "set_config('application_name', $2, false)",
                     self.clock.now(),
+                    connection_name(self.name, self.floor_us()),
                 )
             )
             await check_promises(db)
+            if self.refusing and await lowest_floor(db, self.name) is not None:
+                # What others took for settled before they saw this worker is over then.
+                await asyncio.sleep(APART_S)
             if not broken.is_set():
                 self.refusing = self.database_error = ""
             with contextlib.suppress(TimeoutError):
@@ -223,9 +250,10 @@ async def open_core(
         await ensure_partitions(db, clock.now())
     finally:
         await db.close(timeout=1)
-    pool = await open_pool(url, POOL)
+    name = secrets.token_hex(4)
+    pool = await open_pool(url, POOL, connection_name(name))
     try:
-        yield Core(pool, settings, clock, seal, url)
+        yield Core(pool, settings, clock, seal, url, name)
     finally:
         await pool.close()
 

@@ -1,7 +1,9 @@
 """The core's event log as a :class:`twin.log.Log`: what a simulation writes, from a real center.
 
 The part of a period stands alone: what was registered and what lasted when it began has its row at
-the beginning.
+the beginning. An alarm counts in the period in which it was raised. So that each is judged, what
+came of the period's alarms after its end is there, too, for as long as a record may be open; of
+alarms that were raised before it only the messages of the period count.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.kpi.alarms import RECORD_S
 from twin.log import KIND_CODE, MICROSECONDS, VIEW_CODE, Log, Words
 from twin.terms import Kind, View
 
@@ -57,6 +60,29 @@ _LASTING_ROWS = """
     """
 """What lasts when a period begins, with that as its time; the log is gone through once."""
 
+_OPEN_ALARMS = """
+    SELECT $1::bigint, a.id, c.center, a.venue, 'alarm_open', 'platform', 0::bigint, a.id,
+        $1 / 1e6::float8 - a.raised, coalesce(nullif(last.kind, 'reopened'), 'raised')
+    FROM core c CROSS JOIN alarm a LEFT JOIN LATERAL (
+        SELECT kind FROM event_log l WHERE l.alarm = a.id AND l.time < $1
+            AND l.kind IN ('responded', 'verified', 'reopened')
+        ORDER BY l.time DESC, l.seq DESC LIMIT 1
+    ) AS last ON true
+    WHERE round(a.raised * 1e6) < $1 AND (a.closed IS NULL OR round(a.closed * 1e6) >= $1)
+    ORDER BY a.id
+    """
+"""Alarms that were raised before a period and are open when it begins."""
+
+_FOLLOWED = f"""
+    SELECT {_COLUMNS} FROM event_log WHERE time >= $1 AND time < $2 AND kind <> 'fire_alarm'
+        AND alarm IN (SELECT id FROM alarm WHERE round(raised * 1e6) < $1)
+    ORDER BY time, seq
+    """
+"""What came of alarms after the end of the period; the messages are those of the next one."""
+
+_FOLLOWED_US = round((RECORD_S + 1.0) * MICROSECONDS)
+"""For so long: then an alarm whose record is not closed counts as one that is not handled."""
+
 _FETCH = 20_000
 """Rows that are in memory as rows at once."""
 
@@ -64,7 +90,9 @@ _LONGEST_S = 3600.0
 """A query of a log of 30 years may take so long."""
 
 
-async def read_period(db: asyncpg.Connection, zone: str, start_us: int, end_us: int) -> Log:
+async def read_period(
+    db: asyncpg.Connection, zone: str, start_us: int, end_us: int, now_us: int
+) -> Log:
     """The log of a period.
 
     Parameters
@@ -73,6 +101,7 @@ async def read_period(db: asyncpg.Connection, zone: str, start_us: int, end_us: 
     zone : IANA time zone of the center.
     start_us, end_us : microseconds since 1970-01-01 UTC; what lies before the core's first start
         is left out.
+    now_us : until when the log is written.
 
     Raises
     ------
@@ -83,8 +112,10 @@ async def read_period(db: asyncpg.Connection, zone: str, start_us: int, end_us: 
     start_us = max(start_us, round(started * MICROSECONDS))
     if end_us <= start_us:
         raise ValueError("the period ends before the core's first start, or before it begins")
-    nan = float("nan")
     columns = _Columns()
+    followed_us = min(max(now_us, end_us), end_us + _FOLLOWED_US)
+    closing = (end_us, 0, center, center, Kind.PERIOD_END, View.PLATFORM, 0, 0,
+               (followed_us - end_us) / MICROSECONDS, "")  # fmt: skip
     columns.add([(start_us, 0, center, center, Kind.PERIOD_START, View.PLATFORM, 0, 0,
                   (end_us - start_us) / MICROSECONDS, zone)])  # fmt: skip
     kinds = [
@@ -95,17 +126,27 @@ async def read_period(db: asyncpg.Connection, zone: str, start_us: int, end_us: 
     ]
     for query, *parameters in (
         (_LASTING_ROWS, start_us, *zip(*kinds, strict=True)),
+        (_OPEN_ALARMS, start_us),
         (
             f"SELECT {_COLUMNS} FROM event_log WHERE time >= $1 AND time < $2 ORDER BY time, seq",
             start_us,
             end_us,
         ),
+        (_FOLLOWED, end_us, followed_us),
     ):
+        if query is _FOLLOWED:
+            columns.add([closing])
         cursor = await db.cursor(query, *parameters, timeout=_LONGEST_S)
         while rows := await cursor.fetch(_FETCH, timeout=_LONGEST_S):
             columns.add(rows)
-    columns.add([(end_us, 0, center, center, Kind.PERIOD_END, View.PLATFORM, 0, 0, nan, "")])
-    return columns.log({"source": f"alarm core of {center}"})
+    return columns.log(
+        {
+            "source": f"alarm core of {center}",
+            "edges": "an alarm counts in the period in which it was raised, and is followed for "
+            f"{(followed_us - end_us) / MICROSECONDS:g} s after its end; of alarms that were open "
+            "when it began only the period's messages count",
+        }
+    )
 
 
 class _Columns:

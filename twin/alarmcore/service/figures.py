@@ -1,4 +1,4 @@
-"""The figures of a period, computed in a process of their own, one period after the other.
+"""Figures, over connections of their own: a period's in a process of its own, too.
 
 They take seconds of reading and computing, in which a worker takes hundreds of fires.
 """
@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from math import isfinite
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -48,6 +48,7 @@ class Period(msgspec.Struct, frozen=True):
     database : URL.
     zone : IANA time zone of the center.
     parent : process id of who asks; the computation ends with it.
+    now_us : until when the log is written.
     """
 
     database: str
@@ -55,6 +56,7 @@ class Period(msgspec.Struct, frozen=True):
     start_us: int
     end_us: int
     parent: int
+    now_us: int
 
 
 class _Answer(msgspec.Struct):
@@ -74,6 +76,8 @@ class Desk:
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
         self._kept: dict[tuple[str | None, ...], tuple[float, Figures]] = {}
+        self._counting = asyncio.Lock()
+        self._counted: tuple[float, Any] = (-inf, None)
 
     async def figures(self, asked: tuple[str | None, ...], period: Callable[[], Period]) -> Figures:
         """The figures of a period.
@@ -97,6 +101,30 @@ class Desk:
                 found = await _computed(period())
                 self._kept[asked] = (time.monotonic(), found)
             return self._kept[asked][1]
+
+    async def counts(self, url: str, query: str, *values: Any) -> Any:
+        """The row of a query that counts, as of now; who asks meanwhile has the next one's row.
+
+        Raises
+        ------
+        ConnectionError
+            If the database is away.
+        """
+        from twin.alarmcore.store.database import connect
+
+        asked = time.monotonic()
+        async with self._counting:
+            if self._counted[0] < asked:
+                began = time.monotonic()
+                try:
+                    db = await connect(url)
+                except DatabaseUnreachable as error:
+                    raise ConnectionError(str(error)) from error
+                try:
+                    self._counted = (began, await db.fetchrow(query, *values))
+                finally:
+                    await db.close(timeout=1)
+            return self._counted[1]
 
 
 async def _computed(period: Period) -> Figures:
@@ -132,7 +160,7 @@ async def _read(period: Period) -> Log:
     db = await connect(period.database)
     try:
         async with db.transaction(isolation="repeatable_read", readonly=True):
-            return await read_period(db, period.zone, period.start_us, period.end_us)
+            return await read_period(db, period.zone, period.start_us, period.end_us, period.now_us)
     finally:
         await db.close(timeout=1)
 
@@ -140,13 +168,14 @@ async def _read(period: Period) -> Log:
 def _tables(log: Log) -> Figures:
     from twin.kpi import compute, tables
 
+    kpis = compute(log)
     found = {
         name: [
             {key: _plain(value) for key, value in row.items() if key != "center"} for row in rows
         ]
-        for name, rows in tables(compute(log)).items()
+        for name, rows in tables(kpis).items()
     }
-    return Figures(int(log.time[0]) / 1e6, int(log.time[-1]) / 1e6, found)
+    return Figures(kpis.period.start_us / 1e6, kpis.period.end_us / 1e6, found)
 
 
 def _plain(value: Any) -> Any:

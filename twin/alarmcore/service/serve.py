@@ -38,8 +38,8 @@ RESTART_S = 0.5
 REFUSED_S = 5.0
 """How soon where it ended by itself, because something is wrong that a user has to mend."""
 
-_BESIDE_POOL = 4
-"""Connections of a worker beside its pool's: it listens, pulls, starts, computes figures."""
+_BESIDE_POOL = 5
+"""Connections of a worker beside its pool's: it listens, pulls, starts, computes, counts."""
 
 _SPARE_CONNECTIONS = 13
 """For ``twin core`` commands, and the three that PostgreSQL keeps for its administrator."""

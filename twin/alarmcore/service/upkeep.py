@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Meta
 
 from twin.alarmcore.annexb.messages import Name
-from twin.alarmcore.service.console import OPERATORS, READERS, Text, after_and_limit
+from twin.alarmcore.service.console import OPERATORS, READERS, Text
 from twin.alarmcore.service.endpoint import Call, Endpoint, nothing, wrong
+from twin.alarmcore.service.pages import Listing, read_page
 from twin.alarmcore.service.parameters import OPEN, PAGE
 from twin.alarmcore.service.tokens import Role
 from twin.terms import Kind
@@ -53,19 +54,13 @@ class TicketWork(msgspec.Struct, frozen=True):
 _TICKET_COLUMNS = "SELECT id::text, device, kind, opened, due, missed, finding, closed FROM ticket "
 
 
+_TICKETS = Listing("ticket", _TICKET_COLUMNS, "ticket.id", "closed IS NULL OR NOT $4")
+
+
 async def tickets(call: Call) -> Tickets:
     """Tickets, in the order in which they were opened."""
-    after, limit = after_and_limit(call)
-    async with call.core.pool.acquire() as db:
-        rows = await db.fetch(
-            _TICKET_COLUMNS + "WHERE ticket.id > $1 AND (closed IS NULL OR NOT $3) "
-            "ORDER BY ticket.id LIMIT $2",
-            after,
-            limit,
-            call.query.get("open") == "true",
-        )
-    lines = [TicketLine(*row) for row in rows]
-    return Tickets(lines, lines[-1].id if len(lines) == limit else None)
+    rows, following = await read_page(call, _TICKETS, call.query.get("open") == "true")
+    return Tickets([TicketLine(*row) for row in rows], following)
 
 
 async def work_on_ticket(call: Call) -> TicketLine:
@@ -129,20 +124,17 @@ class Complaints(msgspec.Struct):
     next: str | None
 
 
-_COMPLAINT_COLUMNS = "SELECT id::text, received, venue, matter, upheld, answer FROM complaint "
+_COMPLAINTS = Listing(
+    "complaint",
+    "SELECT id::text, received, venue, matter, upheld, answer FROM complaint",
+    "complaint.id",
+)
 
 
 async def complaints(call: Call) -> Complaints:
     """Complaints, in the order of receipt."""
-    after, limit = after_and_limit(call)
-    async with call.core.pool.acquire() as db:
-        rows = await db.fetch(
-            _COMPLAINT_COLUMNS + "WHERE complaint.id > $1 ORDER BY complaint.id LIMIT $2",
-            after,
-            limit,
-        )
-    lines = [ComplaintLine(*row) for row in rows]
-    return Complaints(lines, lines[-1].id if len(lines) == limit else None)
+    rows, following = await read_page(call, _COMPLAINTS)
+    return Complaints([ComplaintLine(*row) for row in rows], following)
 
 
 async def complain(call: Call) -> ComplaintLine:
@@ -197,23 +189,23 @@ class Quarantine(msgspec.Struct):
     next: str | None
 
 
+_QUARANTINE = Listing(
+    "quarantine",
+    "SELECT q.id::text, v.name, q.received, q.reason, q.body, q.seen_by FROM quarantine q "
+    "LEFT JOIN vendor v ON v.id = q.vendor",
+    "q.id",
+    "q.seen_by IS NULL OR NOT $4",
+)
+
+
 async def quarantine(call: Call) -> Quarantine:
     """What could not be placed; ``open=true``: what nobody has looked at."""
-    after, limit = after_and_limit(call)
-    async with call.core.pool.acquire() as db:
-        rows = await db.fetch(
-            "SELECT q.id::text, v.name, q.received, q.reason, q.body, q.seen_by FROM quarantine q "
-            "LEFT JOIN vendor v ON v.id = q.vendor "
-            "WHERE q.id > $1 AND (q.seen_by IS NULL OR NOT $3) ORDER BY q.id LIMIT $2",
-            after,
-            limit,
-            call.query.get("open") == "true",
-        )
+    rows, following = await read_page(call, _QUARANTINE, call.query.get("open") == "true")
     kept = [
         Kept(id_, vendor, received, reason, body.decode("utf-8", "backslashreplace"), seen)
         for id_, vendor, received, reason, body, seen in rows
     ]
-    return Quarantine(kept, kept[-1].id if len(kept) == limit else None)
+    return Quarantine(kept, following)
 
 
 async def see(call: Call) -> None:
@@ -248,21 +240,19 @@ class AuditPage(msgspec.Struct):
     next: str | None
 
 
+_AUDIT = Listing(
+    "audit", "SELECT id::text, time, who, role, action, target, detail FROM audit", "audit.id"
+)
+
+
 async def audit(call: Call) -> AuditPage:
     """The audit trail, in order."""
-    after, limit = after_and_limit(call)
-    async with call.core.pool.acquire() as db:
-        rows = await db.fetch(
-            "SELECT id::text, time, who, role, action, target, detail FROM audit "
-            "WHERE audit.id > $1 ORDER BY audit.id LIMIT $2",
-            after,
-            limit,
-        )
+    rows, following = await read_page(call, _AUDIT)
     lines = [
         AuditLine(id_, time, who, role, action, target, None if it is None else json.loads(it))
         for id_, time, who, role, action, target, it in rows
     ]
-    return AuditPage(lines, lines[-1].id if len(lines) == limit else None)
+    return AuditPage(lines, following)
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (

@@ -39,6 +39,7 @@ async def figures(call: Call) -> Figures:
             round(start * MICROSECONDS),
             round(min(end, now) * MICROSECONDS),
             os.getpid(),
+            round(now * MICROSECONDS),
         )
 
     try:
@@ -113,8 +114,8 @@ _OVERVIEW = """
 
 async def overview(call: Call) -> Overview:
     """The center at a glance, now."""
-    async with call.core.pool.acquire() as db:
-        return Overview(*await db.fetchrow(_OVERVIEW, call.core.clock.now()))
+    core = call.core
+    return Overview(*await core.figures.counts(core.url, _OVERVIEW, core.clock.now()))
 
 
 # -- the owner's view ----------------------------------------------------------------------------

@@ -168,8 +168,22 @@ def programs() -> Path:
     return folder
 
 
-async def connect(url: str) -> asyncpg.Connection:
-    """A connection of its own.
+# A host that is lost is found out in less than half a minute: what it had under way ends then,
+# and its locks are free.
+_KEEPALIVE = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
+
+def _session(name: str) -> dict[str, str]:
+    """Settings of a connection of that name."""
+    return {"application_name": name, **_KEEPALIVE}
+
+
+async def connect(url: str, name: str = "twin") -> asyncpg.Connection:
+    """A connection of its own; ``name``: as others on the database see it.
 
     Raises
     ------
@@ -178,17 +192,25 @@ async def connect(url: str) -> asyncpg.Connection:
         trying again may help.
     """
     try:
-        return await asyncpg.connect(url, timeout=10, command_timeout=60)
+        return await asyncpg.connect(
+            url, timeout=10, command_timeout=60, server_settings=_session(name)
+        )
     except (*DATABASE_AWAY, asyncpg.PostgresError, ValueError) as error:
         reason = str(error) or type(error).__name__
         kind = DatabaseUnreachable if isinstance(error, DATABASE_AWAY) else CoreError
         raise kind(f"the database cannot be reached: {reason}") from error
 
 
-async def open_pool(url: str, size: int) -> asyncpg.Pool:
-    """The pool of a worker; every connection promises durability."""
+async def open_pool(url: str, size: int, name: str) -> asyncpg.Pool:
+    """The pool of a worker, under its name; every connection promises durability."""
     return await asyncpg.create_pool(
-        url, min_size=1, max_size=size, command_timeout=60, init=check_promises, reset=_reset
+        url,
+        min_size=1,
+        max_size=size,
+        command_timeout=60,
+        init=check_promises,
+        reset=_reset,
+        server_settings=_session(name),
     )
 
 
