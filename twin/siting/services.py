@@ -60,7 +60,8 @@ def brigade_advice(
 ) -> list[BrigadeAdvice]:
     """Which places should have a full-time brigade (document 004, article 38).
 
-    A town of an economically developed area should, unless a station is near; so should an
+    A town of an economically developed area should, whatever stations are near; a map does not say
+    whose a station is, so one that is near counts as the town's own (assumption). So should an
     enterprise of some danger (premises with dangerous chemicals of the map, enterprises of the
     file) and a heritage site that is far from a station.
 
@@ -69,7 +70,6 @@ def brigade_advice(
     settings : what counts as far, whether the area is economically developed.
     network, travel : its features hold towns, plants and fire stations.
     turnout_s : of an engine.
-
     road_limit : metres; premises of a file farther than this from any road are an error.
 
     Raises

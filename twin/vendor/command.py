@@ -42,10 +42,27 @@ def add_parser(commands: Any) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    """Serves until it is stopped.
+
+    Raises
+    ------
+    CoreError
+        What the user can mend.
+    """
     from twin.alarmcore.annexb.messages import Credentials, Malformed, decoder, read
     from twin.vendor.registry import load
 
+    if not 0 <= arguments.port < 65536:
+        raise CoreError(f"--port is {arguments.port}; 1 to 65535 are possible, 0 is any free one")
     tls = ssl.create_default_context()
+    try:
+        own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        own.load_cert_chain(arguments.certificate, arguments.key)
+    except OSError as error:  # SSLError is one
+        raise CoreError(
+            f"{arguments.certificate}, {arguments.key}: not a certificate and its key in PEM: "
+            f"{error.strerror or error}"
+        ) from error
     try:
         if arguments.trust:
             tls.load_verify_locations(arguments.trust)
@@ -57,7 +74,13 @@ def _serve(arguments: argparse.Namespace) -> int:
         raise CoreError(f"{arguments.trust}: not a certificate in PEM") from error
     except ValueError as error:
         raise CoreError(str(error)) from error
-    asyncio.run(_run(arguments, data, credentials, tls))
+    try:
+        asyncio.run(_run(arguments, data, credentials, tls))
+    except OSError as error:
+        where = f"{arguments.host}:{arguments.port}"
+        raise CoreError(
+            f"{where} cannot be listened on: {error.strerror}; give another --host or --port"
+        ) from error
     return 0
 
 

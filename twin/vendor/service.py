@@ -252,7 +252,7 @@ async def serving(
     Raises
     ------
     OSError
-        If it cannot listen there.
+        If it cannot listen there, or not with these files.
     """
     import uvicorn
 
@@ -273,10 +273,13 @@ async def serving(
     )
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        while not server.started and not task.done():
+        while not server.started:
+            if task.done():
+                task.result()
+                raise OSError("the server does not start")
             await asyncio.sleep(0.01)
         yield f"https://{host}:{listening.getsockname()[1]}"
     finally:
         server.should_exit = server.force_exit = True
-        await task
+        await asyncio.gather(task, return_exceptions=True)
         listening.close()

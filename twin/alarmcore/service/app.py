@@ -24,8 +24,8 @@ from twin.alarmcore.service.endpoint import (
     TOO_FAST,
     Endpoint,
     Refused,
+    Taken,
     refused,
-    too_large,
 )
 from twin.alarmcore.service.ingest import DatabaseAway, Full, Ingest, Push, TooFast, parse
 from twin.alarmcore.service.tokens import Role
@@ -39,6 +39,11 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 EVENT_PATH = f"{PREFIX}/event"
+
+_ASIDE = (
+    "kept for an operator: of a device that is not registered, with a messageId that was used for "
+    "something else, or not to be read"
+)
 
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
@@ -71,6 +76,8 @@ class App:
         self._rest = Starlette(
             routes=self._routes, exception_handlers={404: no_path, 405: no_method}
         )
+        # A redirect would be an answer that no document names, to a host that the caller names.
+        self._rest.router.redirect_slashes = False
 
     def _no_method(self, scope: Scope) -> Response:
         """405, with the methods that the path takes."""
@@ -132,24 +139,18 @@ class App:
                 raise NO_TOKEN
         if who.role is not Role.VENDOR:
             raise Refused(401, ReturnCode.NO_RIGHT, f"role {who.role} has no right to this")
-        body = await self._body(receive)
-        items = parse(body, self.core.clock.calendar())
-        received = await self.ingest.submit(Push(who.id, who.name, items))
+        taken = Taken(self.core, (who.role, who.id))
+        try:
+            body = await taken.read(receive)
+            items = parse(body, self.core.clock.calendar())
+            received = await self.ingest.submit(Push(who.id, who.name, items))
+        finally:
+            taken.answered()
         problems = [f"event {k}: {item.problem}" for k, item in enumerate(items) if item.problem]
         if problems and len(problems) == len(items):
             what = items[0].problem if len(items) == 1 else "; ".join(problems[:3])
             raise Refused(400, ReturnCode.WRONG_PARAMETER, f"{what} (kept for an operator)")
-        return _encode(Answer(ReturnCode.OK, "; ".join(problems[:3]), received))
-
-    async def _body(self, receive: Receive) -> bytes:
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        most = self.core.settings.most_body_bytes
-        while message.get("more_body") and len(body) <= most:
-            message = await receive()
-            body += message.get("body", b"")
-        if message["type"] == "http.disconnect":
-            raise Refused(400, ReturnCode.WRONG_PARAMETER, "the body broke off")
-        if len(body) > most:
-            raise too_large(most)
-        return body
+        told = problems[:3]
+        if received.quarantined > len(problems):
+            told.append(f"{received.quarantined} {_ASIDE}")
+        return _encode(Answer(ReturnCode.OK, "; ".join(told), received))

@@ -10,8 +10,12 @@ import asyncio
 import resource
 from typing import Any, ClassVar
 
+import msgspec
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from twin.alarmcore.annexb.codes import ReturnCode
+from twin.alarmcore.annexb.messages import Answer
 
 REQUEST_S = 30.0
 """Within this time of a connection, or of its first byte, a request has come whole (assumption)."""
@@ -21,6 +25,16 @@ HANDSHAKE_S = 10.0
 
 MOST_CONNECTIONS = 10_000
 """Of a worker (assumption); a platform has tens, and devices that push directly one each."""
+
+MOST_HEAD_BYTES = 65_536
+"""Of a request's first line and headers, or of its trailers (assumption); the parser itself takes
+all that comes."""
+
+NO_REQUEST = (
+    "not a request of HTTP/1.1: its first line, a header, Content-Length or Transfer-Encoding is "
+    "wrong"
+)
+"""What is said where the parser does not say what is wrong."""
 
 _FILES = 256
 """Descriptors for all else: database, log, deliveries."""
@@ -46,6 +60,12 @@ class Connection(HttpToolsProtocol):
     _by_silence: ClassVar[dict[Connection, None]] = {}
 
     _limit: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
+    _head = 0
+    """Bytes that have come since the last of a body, of a request that is not whole."""
+    _body_came = False
+    _wrong = ""
+    """What is wrong with a request, where the parser does not see it."""
 
     def connection_made(self, transport: Any) -> None:
         """Takes a connection, in the place of another where there are too many."""
@@ -59,19 +79,83 @@ class Connection(HttpToolsProtocol):
         """Takes a part of a request."""
         self._by_silence.pop(self, None)
         self._by_silence[self] = None
+        before = self.scope
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.more_body:
+        if self.transport.is_closing():
+            return
+        cycle = self.cycle
+        if cycle is not None and not cycle.more_body and cycle.scope is self.scope:
             if self._limit is not None:
                 self._limit.cancel()
                 self._limit = None
-        elif self._limit is None:
+            return
+        if self._limit is None:
             self._limit = self.loop.call_later(self.request_s, self.drop)
+        if self._body_came or self.scope is not before:
+            self._head = 0
+        else:
+            self._head += len(data)
+        self._body_came = False
+        if self._head > MOST_HEAD_BYTES:
+            self.send_400_response(f"a head or trailers of more than {MOST_HEAD_BYTES} bytes")
+
+    def on_headers_complete(self) -> None:
+        """Begins to serve a request."""
+        # The parser takes the body of such a request for something of another protocol.
+        if self.parser.should_upgrade() and any(
+            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+            for name, value in self.headers
+        ):
+            self._wrong = "the header Upgrade with a body; HTTP/1.1 is served, leave it out"
+            raise ValueError(self._wrong)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Takes a part of a body."""
+        self._body_came = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole, also where it has been answered already."""
+        super().on_message_complete()
+        self.cycle.more_body = False
+
+    def send_400_response(self, msg: str) -> None:
+        """Answers what is no request as everything is answered (tables B.1, B.2), and ends."""
+        if self.busy:  # it would be taken for the answer to the request before, which comes
+            self.cycle.keep_alive = False
+            return
+        if self.pipeline:
+            self.drop()
+            return
+        if msg.startswith("Invalid"):
+            msg = self._wrong or NO_REQUEST
+        body = msgspec.json.encode(Answer(ReturnCode.WRONG_PARAMETER, msg))
+        self.transport.write(
+            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body)
+        )
+        self.transport.close()
+
+    def pause_writing(self) -> None:
+        """An answer is not read: it does not stay in memory for ever."""
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(self.request_s, self.drop)
+
+    def resume_writing(self) -> None:
+        """It has been read."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         self._by_silence.pop(self, None)
-        if self._limit is not None:
-            self._limit.cancel()
+        for timer in (self._limit, self._unread):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     @property
@@ -83,6 +167,8 @@ class Connection(HttpToolsProtocol):
     def drop(self) -> None:
         """Ends the connection at once."""
         self._by_silence.pop(self, None)
+        if self.cycle is not None:
+            self.cycle.disconnected = True  # what is under way writes nothing any more
         self.transport.abort()
 
 

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,12 @@ def document() -> Json:
         path[endpoint.method.lower()] = _operation(endpoint)
     plain: Json = json.loads(msgspec.json.encode(made))
     return plain
+
+
+@cache
+def document_text() -> str:
+    """The document as it is served: anybody may ask for it, so it is made once."""
+    return json.dumps(document(), ensure_ascii=False)
 
 
 def _operation(endpoint: Endpoint) -> Json:

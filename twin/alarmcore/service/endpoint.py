@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from twin.alarmcore.annexb.codes import TOKEN_HEADER, TOKEN_HEADER_ALSO, ReturnCode
 from twin.alarmcore.annexb.messages import Answer, Malformed, check_nul
 from twin.alarmcore.lifecycle import LifecycleError
+from twin.alarmcore.service.bodies import BODIES, NoRoom
 from twin.alarmcore.service.core import Core
 from twin.alarmcore.service.parameters import BIGGEST, PATH, Parameter
 from twin.alarmcore.service.tokens import Principal, Role
@@ -58,6 +60,20 @@ def nothing(message: str) -> Refused:
     """There is no such thing."""
     return Refused(404, ReturnCode.NO_RESULT, message)
 
+
+class _MessageId(Convertor[str]):
+    """A vendor's id of a message in a path: it may have a slash, and even line breaks."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("message", _MessageId())
 
 NO_TOKEN = Refused(401, ReturnCode.NO_RIGHT, "no API_TOKEN, or one that has ended")
 
@@ -168,8 +184,6 @@ class Endpoint:
                 return refused(core, refusal)
             except LifecycleError as error:
                 return refused(core, wrong(str(error)))
-            except ClientDisconnect:
-                return Response(status_code=400)
             except asyncpg.DataError as error:
                 return refused(core, wrong(str(error)))
             except (*DATABASE_AWAY, *COLLISION) as error:
@@ -179,8 +193,7 @@ class Endpoint:
                 log.exception("%s failed", self.name)
                 return refused(core, FAILED)
 
-        # A vendor's id of a message may have a slash.
-        path = self.path.replace("{messageId}", "{messageId:path}")
+        path = self.path.replace("{messageId}", "{messageId:message}")
         return Route(path, serve, methods=[self.method], name=self.name)
 
     async def _serve(
@@ -192,7 +205,22 @@ class Endpoint:
             who = await admitted(core, request.headers)
             if who.role not in self.roles:
                 raise Refused(401, ReturnCode.NO_RIGHT, f"role {who.role} has no right to this")
-        raw = await limited_body(core, request) if decode else b""
+        taken = Taken(core, None if who is None else (who.role, who.id))
+        try:
+            raw = await taken.read(request.receive) if decode else b""
+            return await self._answer(core, request, who, address, raw, decode)
+        finally:
+            taken.answered()
+
+    async def _answer(
+        self,
+        core: Core,
+        request: Request,
+        who: Principal | None,
+        address: str,
+        raw: bytes,
+        decode: Callable[[bytes], Any] | None,
+    ) -> Response:
         body = None
         if decode:
             try:
@@ -236,22 +264,50 @@ async def admitted(core: Core, headers: Mapping[str, str]) -> Principal:
     return who
 
 
-async def limited_body(core: Core, request: Request) -> bytes:
-    """The body, unless it is larger than the limit."""
-    most = core.settings.most_body_bytes
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
-            raise too_large(most)
-        parts.append(part)
-    return b"".join(parts)
+class Taken:
+    """A body, counted among those under way from its first byte until :meth:`answered`.
 
+    Parameters
+    ----------
+    core : the worker's.
+    sender : who has to answer for its size; None: whoever may not come in yet.
+    """
 
-def too_large(most: int) -> Refused:
-    """The body is larger than the limit."""
-    message = f"the body is larger than {most} bytes; push fewer items at once"
-    return Refused(413, ReturnCode.WRONG_PARAMETER, message)
+    def __init__(self, core: Core, sender: Hashable) -> None:
+        self._most = core.settings.most_body_bytes
+        self._sender = sender
+        self._size = 0
+
+    async def read(self, receive: Callable[[], Awaitable[Mapping[str, Any]]]) -> bytes:
+        """The body, as ASGI gives it.
+
+        Raises
+        ------
+        Refused
+            If it is larger than the limit, breaks off, or there is no room for it just now.
+        """
+        parts = []
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise wrong("the body broke off")
+            part = message.get("body", b"")
+            more = message.get("more_body", False)
+            if self._size + len(part) > self._most:
+                what = f"the body is larger than {self._most} bytes; push fewer items at once"
+                raise Refused(413, ReturnCode.WRONG_PARAMETER, what)
+            try:
+                BODIES.take(self._sender, len(part))
+            except NoRoom:
+                raise FULL from None
+            self._size += len(part)
+            parts.append(part)
+        return b"".join(parts) if len(parts) > 1 else parts[0]
+
+    def answered(self) -> None:
+        """It takes no more room."""
+        BODIES.give_back(self._sender, self._size)
 
 
 AWAY = Refused(502, ReturnCode.SERVER_ERROR, "the database is away; nothing was taken, try again")

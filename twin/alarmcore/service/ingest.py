@@ -9,12 +9,13 @@ so that an ever longer queue makes ever larger transactions, not more of them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,6 +44,9 @@ log = logging.getLogger("twin.core")
 
 MOST_IN_A_BATCH = 4000
 """Events of one transaction; a fire waits for no longer than one takes (assumption)."""
+
+COMMIT_S = 15.0
+"""A batch that is not on disk by then is answered with 502 and Retry-After (assumption)."""
 
 MOST_WAITING = 40_000
 """Events that may wait in a worker; more are answered with 502 and Retry-After (assumption)."""
@@ -321,7 +325,8 @@ class Ingest:
         core = self.core
         if core.refusing:
             raise DatabaseAway(core.refusing)
-        async with core.transaction() as (db, batch):
+        async with core.pool.acquire() as db, _soon(db), db.transaction():
+            batch = core.batch()
             rows = [
                 (push, item, _message(core.new_id(), push, item))
                 for push in pushes
@@ -356,7 +361,21 @@ class Ingest:
             await take(db, batch, arrivals, known, core.rules)
             for aside in kept:
                 batch.put_aside(*aside)
+            await batch.write(db)
         return _count(pushes, rows, fresh, kept)
+
+
+@contextlib.asynccontextmanager
+async def _soon(db: asyncpg.Connection) -> AsyncIterator[None]:
+    """Gives a connection up on which a batch takes too long: its database hangs.
+
+    A statement's own time limit does not do it: it waits for the database to end the statement.
+    """
+    limit = asyncio.get_running_loop().call_later(COMMIT_S, db.terminate)
+    try:
+        yield
+    finally:
+        limit.cancel()
 
 
 class DatabaseAway(Exception):

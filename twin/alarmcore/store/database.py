@@ -269,7 +269,8 @@ async def prepare(connection: asyncpg.Connection, center: str) -> None:
         version, name = await connection.fetchrow("SELECT schema_version, center FROM core")
         if name != center:
             raise CoreError(
-                f"the database belongs to center {name!r}, not to {center!r}; give one of its own"
+                f"the database belongs to center {name!r}, not to {center!r}; set "
+                f"center = {name!r} in core.toml, or give a database of its own"
             )
         await _migrate(connection, version)
         await connection.execute(_script("functions.sql"))
