@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from twin.alarmcore.annexb.codes import PREFIX, ReturnCode
-from twin.alarmcore.annexb.messages import Answer
+from twin.alarmcore.annexb.messages import Answer, Received
 from twin.alarmcore.service.core import Core
 from twin.alarmcore.service.endpoint import (
     AWAY,
@@ -27,8 +28,8 @@ from twin.alarmcore.service.endpoint import (
     Taken,
     refused,
 )
-from twin.alarmcore.service.ingest import DatabaseAway, Full, Ingest, Push, TooFast, parse
-from twin.alarmcore.service.tokens import Role
+from twin.alarmcore.service.ingest import DatabaseAway, Full, Ingest, Item, Push, TooFast, parse
+from twin.alarmcore.service.tokens import Principal, Role
 from twin.alarmcore.store.database import DATABASE_AWAY
 
 log = logging.getLogger("twin.core")
@@ -38,6 +39,10 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+Headers = Iterable[tuple[bytes, bytes]]
+Answered = tuple[int, bytes]
+"""Status and body."""
+
 EVENT_PATH = f"{PREFIX}/event"
 
 _ASIDE = (
@@ -46,8 +51,8 @@ _ASIDE = (
 )
 
 _encode = msgspec.json.Encoder().encode
-_JSON = (b"content-type", b"application/json")
-_RETRY = (b"retry-after", str(RETRY_AFTER_S).encode())
+JSON = (b"content-type", b"application/json")
+RETRY = (b"retry-after", str(RETRY_AFTER_S).encode())
 
 
 class App:
@@ -94,10 +99,9 @@ class App:
         """Serves a request."""
         if scope["type"] == "http" and scope["path"] == EVENT_PATH and scope["method"] == "POST":
             status, answer = await self._event(scope, receive)
-            self.core.metrics.answered(status)
-            headers = [_JSON, (b"content-length", str(len(answer)).encode())]
+            headers = [JSON, (b"content-length", str(len(answer)).encode())]
             if status in (429, 502):
-                headers.append(_RETRY)
+                headers.append(RETRY)
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": answer})
         elif scope["type"] == "http" and scope["path"] == EVENT_PATH:
@@ -105,52 +109,100 @@ class App:
         else:
             await self._rest(scope, receive, send)
 
-    async def _event(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
-        """API 22: status and body of the answer."""
-        try:
-            return 200, await self._take(scope, receive)
-        except Refused as refusal:
-            return refusal.status, _encode(Answer(refusal.code, refusal.message))
-        except Full:
-            return FULL.status, _encode(Answer(FULL.code, FULL.message))
-        except TooFast:
-            return TOO_FAST.status, _encode(Answer(TOO_FAST.code, TOO_FAST.message))
-        except DatabaseAway:
-            return AWAY.status, _encode(Answer(AWAY.code, AWAY.message))
-        except DATABASE_AWAY as error:  # who pushes could not be looked up
-            self.core.lost_database(error)
-            return AWAY.status, _encode(Answer(AWAY.code, AWAY.message))
-        except Exception:
-            log.exception("a push failed")
-            return FAILED.status, _encode(Answer(FAILED.code, FAILED.message))
+    def vendor(self, headers: Headers) -> Principal | None:
+        """The vendor whose request this is; None: it has to be looked up, or is none."""
+        who = self.core.gate.known(_token(headers))
+        return who if who is not None and who.role is Role.VENDOR else None
 
-    async def _take(self, scope: Scope, receive: Receive) -> bytes:
-        token = b""
-        for name, value in scope["headers"]:
-            if name in (b"api_token", b"api-token"):
-                token = value
-        gate = self.core.gate
-        who = gate.known(token)
-        if who is None:
-            if not token:
-                raise NO_TOKEN
-            who = await gate.principal(token)
+    def push(self, who: Principal, body: bytes, answer: Callable[[int, bytes], None]) -> None:
+        """API 22, of a request that has come whole.
+
+        Parameters
+        ----------
+        who : the vendor.
+        body : as it came.
+        answer : is called with status and body, before this returns or when it is on disk.
+        """
+        taken = Taken(self.core, (who.role, who.id))
+
+        def settle(result: Answered) -> None:
+            taken.answered()
+            answer(*result)
+
+        try:
+            taken.add(body)
+            self._submit(who, body, settle)
+        except Exception as error:
+            settle(self._refused(error))
+
+    async def _event(self, scope: Scope, receive: Receive) -> Answered:
+        """API 22, of a request that may come in pieces, of whoever it is."""
+        token = _token(scope["headers"])
+        answered: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+        taken = None
+        try:
+            who = await self.core.gate.principal(token) if token else None
             if who is None:
                 raise NO_TOKEN
-        if who.role is not Role.VENDOR:
-            raise Refused(401, ReturnCode.NO_RIGHT, f"role {who.role} has no right to this")
-        taken = Taken(self.core, (who.role, who.id))
-        try:
-            body = await taken.read(receive)
-            items = parse(body, self.core.clock.calendar())
-            received = await self.ingest.submit(Push(who.id, who.name, items))
+            if who.role is not Role.VENDOR:
+                raise Refused(401, ReturnCode.NO_RIGHT, f"role {who.role} has no right to this")
+            taken = Taken(self.core, (who.role, who.id))
+            self._submit(who, await taken.read(receive), answered.set_result)
+            return await answered
+        except Exception as error:
+            return self._refused(error)
         finally:
-            taken.answered()
+            if taken is not None:
+                taken.answered()
+
+    def _submit(self, who: Principal, body: bytes, settle: Callable[[Answered], None]) -> None:
+        items = parse(body, self.core.clock.calendar())
+
+        def told(result: Received | Exception) -> None:
+            if isinstance(result, Exception):
+                settle(self._refused(result))
+            else:
+                settle(self._told(items, result))
+
+        self.ingest.submit(Push(who.id, who.name, items, told))
+
+    def _told(self, items: Sequence[Item], received: Received) -> Answered:
+        """The answer to what is on disk."""
         problems = [f"event {k}: {item.problem}" for k, item in enumerate(items) if item.problem]
         if problems and len(problems) == len(items):
             what = items[0].problem if len(items) == 1 else "; ".join(problems[:3])
-            raise Refused(400, ReturnCode.WRONG_PARAMETER, f"{what} (kept for an operator)")
+            return self._refused(
+                Refused(400, ReturnCode.WRONG_PARAMETER, f"{what} (kept for an operator)")
+            )
         told = problems[:3]
         if received.quarantined > len(problems):
             told.append(f"{received.quarantined} {_ASIDE}")
-        return _encode(Answer(ReturnCode.OK, "; ".join(told), received))
+        self.core.metrics.answered(200)
+        return 200, _encode(Answer(ReturnCode.OK, "; ".join(told), received))
+
+    def _refused(self, error: Exception) -> Answered:
+        """The answer where nothing, or nothing useful, was taken."""
+        if isinstance(error, Refused):
+            refusal = error
+        elif isinstance(error, Full):
+            refusal = FULL
+        elif isinstance(error, TooFast):
+            refusal = TOO_FAST
+        elif isinstance(error, DatabaseAway):
+            refusal = AWAY
+        elif isinstance(error, DATABASE_AWAY):  # who pushes could not be looked up
+            self.core.lost_database(error)
+            refusal = AWAY
+        else:
+            log.error("a push failed", exc_info=error)
+            refusal = FAILED
+        self.core.metrics.answered(refusal.status)
+        return refusal.status, _encode(Answer(refusal.code, refusal.message))
+
+
+def _token(headers: Headers) -> bytes:
+    token = b""
+    for name, value in headers:
+        if name in (b"api_token", b"api-token"):
+            token = value
+    return token

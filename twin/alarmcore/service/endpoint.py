@@ -294,16 +294,26 @@ class Taken:
                 raise wrong("the body broke off")
             part = message.get("body", b"")
             more = message.get("more_body", False)
-            if self._size + len(part) > self._most:
-                what = f"the body is larger than {self._most} bytes; push fewer items at once"
-                raise Refused(413, ReturnCode.WRONG_PARAMETER, what)
-            try:
-                BODIES.take(self._sender, len(part))
-            except NoRoom:
-                raise FULL from None
-            self._size += len(part)
+            self.add(part)
             parts.append(part)
         return b"".join(parts) if len(parts) > 1 else parts[0]
+
+    def add(self, part: bytes) -> None:
+        """Counts a part.
+
+        Raises
+        ------
+        Refused
+            If it is larger than the limit, or there is no room for it just now.
+        """
+        if self._size + len(part) > self._most:
+            what = f"the body is larger than {self._most} bytes; push fewer items at once"
+            raise Refused(413, ReturnCode.WRONG_PARAMETER, what)
+        try:
+            BODIES.take(self._sender, len(part))
+        except NoRoom:
+            raise FULL from None
+        self._size += len(part)
 
     def answered(self) -> None:
         """It takes no more room."""

@@ -16,7 +16,7 @@ import re
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
@@ -108,14 +108,23 @@ class Item(NamedTuple):
 
 @dataclass(slots=True)
 class Push:
-    """What one request brought; ``done`` is set when it is on disk."""
+    """What one request brought.
+
+    Parameters
+    ----------
+    vendor, vendor_name : whose it is.
+    items : its events.
+    settle : is told what became of them when they are on disk, or why they are not.
+    """
 
     vendor: int
     vendor_name: str
     items: list[Item]
-    done: asyncio.Future[Received] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    settle: Callable[[Received | Exception], None]
+
+    def size(self) -> int:
+        """Bytes of its events."""
+        return sum(len(item.body) for item in self.items)
 
 
 def parse(body: bytes, now: float) -> list[Item]:
@@ -208,8 +217,8 @@ class Ingest:
         self._second = 0
         self._taken: Counter[int] = Counter()
 
-    async def submit(self, push: Push) -> Received:
-        """Waits until a push is on disk.
+    def submit(self, push: Push) -> None:
+        """Takes a push, which is settled when it is on disk.
 
         Raises
         ------
@@ -218,13 +227,13 @@ class Ingest:
         TooFast
             If its vendor has pushed more than its share in this second, and it is no fire.
         DatabaseAway
-            If the database cannot be written to; nothing of it is kept.
+            If the database cannot be written to.
         """
         if self.core.refusing:
             raise DatabaseAway(self.core.refusing)
         fire = any(item.fire for item in push.items)
         self._hold_to_rate(push, fire)
-        size = sum(len(item.body) for item in push.items)
+        size = push.size()
         reserve = FIRE_RESERVE if fire else 0
         if (
             self.core.metrics.waiting + len(push.items) > MOST_WAITING + reserve
@@ -233,17 +242,19 @@ class Ingest:
         ):
             self.core.metrics.refused += 1
             raise Full
-        self._wait(push, len(push.items), size)
-        push.done.add_done_callback(lambda _: self._wait(push, -len(push.items), -size))
+        self._count(push, 1)
         (self._fires if fire else self._others).append(push)
         self._wake.set()
-        return await push.done
 
-    def _wait(self, push: Push, events: int, size: int) -> None:
-        """Counts what waits, until it is answered."""
-        self.core.metrics.waiting += events
-        self._held[push.vendor] += events
-        self._bytes += size
+    def _settle(self, push: Push, result: Received | Exception) -> None:
+        self._count(push, -1)
+        push.settle(result)
+
+    def _count(self, push: Push, sign: int) -> None:
+        """Counts what waits, until it is settled."""
+        self.core.metrics.waiting += sign * len(push.items)
+        self._held[push.vendor] += sign * len(push.items)
+        self._bytes += sign * push.size()
 
     def _hold_to_rate(self, push: Push, fire: bool) -> None:
         """Holds a vendor to its rate."""
@@ -284,15 +295,13 @@ class Ingest:
             # The database is away or full: whoever pushed comes again.
             self.core.lost_database(error)
             for push in pushes:
-                if not push.done.done():
-                    push.done.set_exception(DatabaseAway(str(error) or type(error).__name__))
+                self._settle(push, DatabaseAway(str(error) or type(error).__name__))
             return
         except Exception as error:
             await self._one_by_one(pushes, error)
             return
         for push, answer in zip(pushes, answers, strict=True):
-            if not push.done.done():  # else the vendor has gone
-                push.done.set_result(answer)
+            self._settle(push, answer)
         events = sum(len(push.items) for push in pushes)
         self.core.metrics.committed(events, time.perf_counter() - began)
 
@@ -311,8 +320,8 @@ class Ingest:
         if len(pushes) > 1:
             for push in pushes:
                 await self._commit([push])
-        elif not pushes[0].done.done():
-            pushes[0].done.set_exception(error)
+        else:
+            self._settle(pushes[0], error)
 
     async def store(self, pushes: Sequence[Push]) -> list[Received]:
         """Writes pushes and all that follows from them; they are on disk when it returns.

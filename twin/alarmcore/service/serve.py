@@ -399,6 +399,7 @@ async def run_worker(work: Work) -> None:
     import uvicorn
 
     from twin.alarmcore.service.connections import Connection, most_connections
+    from twin.alarmcore.service.express import ExpressConnection
 
     serving = work.serving
     cert, key = certificate(serving.data, serving.host) if serving.tls else (None, None)
@@ -406,7 +407,7 @@ async def run_worker(work: Work) -> None:
     async with working(work) as app:
         config = uvicorn.Config(
             app,
-            http=Connection,
+            http=ExpressConnection,
             ws="none",
             lifespan="off",
             log_config=None,
