@@ -248,4 +248,5 @@ def test_late_and_out_of_order_events(siege: Siege) -> None:
         ]  # fmt: skip
     # The deadline runs from the receipt, whatever the device says of its time.
     assert sorted(respond) == pytest.approx([at + RESPOND_S for at in sorted(raised)], abs=1e-3)
-    assert all(now <= at <= time.time() for at in raised)
+    # The core's clock is the database's to 0.2 s.
+    assert all(now - 0.2 <= at <= time.time() + 0.2 for at in raised)

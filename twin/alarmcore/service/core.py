@@ -129,13 +129,15 @@ class Core:
             for name, helper in settings.helpers.items()
         ]
 
-    def new_id(self) -> int:
-        """A message id: microseconds of receipt * 1024 + the worker's number, ever larger.
+    def new_ids(self, count: int) -> range:
+        """Message ids: microseconds of receipt * 1024 + the worker's number, ever larger.
 
-        It is made within the transaction that writes it: see :meth:`floor_us`.
+        They are made within the transaction that writes them: see :meth:`floor_us`.
         """
-        self._last_us = max(int(self.clock.now() * 1e6), self._last_us + 1)
-        return self._last_us * MOST_WORKERS + self.number
+        first_us = max(int(self.clock.now() * 1e6), self._last_us + 1)
+        self._last_us = first_us + count - 1
+        first = first_us * MOST_WORKERS + self.number
+        return range(first, first + count * MOST_WORKERS, MOST_WORKERS)
 
     def floor_us(self) -> int:
         """From when on are the ids and times of transactions that begin from now on, us."""

@@ -336,8 +336,9 @@ class Ingest:
             raise DatabaseAway(core.refusing)
         async with core.pool.acquire() as db, _soon(db), db.transaction():
             batch = core.batch()
+            ids = iter(core.new_ids(sum(len(push.items) for push in pushes)))
             rows = [
-                (push, item, _message(core.new_id(), push, item))
+                (push, item, _message(next(ids), push, item))
                 for push in pushes
                 for item in push.items
             ]
