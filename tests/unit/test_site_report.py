@@ -92,10 +92,16 @@ def test_what_is_not_reached_stands_above_the_answer(short: SitePlan) -> None:
 
 def test_the_words_of_the_map_lie_on_it(plan: SitePlan, short: SitePlan) -> None:
     """No headline is cut at the edge of the picture, and none presses the map together."""
-    for drawn in (plan, short):
+    first, *rest = short.uncovered
+    both = replace(short, uncovered=[replace(first, coverable=False), *rest])
+    for drawn, shown in ((plan, 1), (short, 2), (both, 3)):
         figure = draw_plan(drawn, Pen("en"))
         heads = [t for t in words(figure) if t.get_text() and t.get_weight() == "bold"]
-        assert all(t.get_window_extent().x1 <= figure.bbox.x1 + 1 for t in heads)
+        assert len(heads) == shown + len(drawn.centers)
+        for head in heads:
+            extent = head.get_window_extent()
+            assert extent.x1 <= figure.bbox.x1
+            assert extent.y1 <= figure.bbox.y1
         (ax,) = figure.axes
         assert ax.get_window_extent().width > 0.93 * figure.bbox.width
 
@@ -196,7 +202,10 @@ def test_a_center_that_does_not_hold_says_by_how_much(short: SitePlan) -> None:
             if limit is not None and limit.share > 1:
                 assert center.edge is not None
                 mine = [t for t in told if t.startswith(f"{center.name} does not keep 5.1.1")]
-                assert any(f"{limit.broken} of {len(center.edge)} points" in t for t in mine)
+                assert any(
+                    f"of {len(center.edge)} points" in t and f"{limit.broken} lie beyond" in t
+                    for t in mine
+                )
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

@@ -42,7 +42,7 @@ WORDS: dict[str, Text] = {
     "no_candidate": Text("Reached from no candidate", "任何候选点都不可达"),
     "not_chosen": Text("Not reached from the chosen centers", "所选中心不可达"),
     "missed_venues": Text("{venues} venues with {points} points", "{venues}家单位（{points}点）"),
-    "missed_edge": Text("{edge} points of edge and roads", "{edge}个外缘与道路点"),
+    "missed_edge": Text("{edge} point{s} of edge and roads", "{edge}个外缘与道路点"),
     "missed": Text(
         "{name}{facts}: nearest {candidate}, {minutes}, {straight} km straight, {road}; {why}",
         "{name}{facts}：最近的{candidate}，{minutes}，直线{straight}km，{road}；{why}",
@@ -59,9 +59,12 @@ WORDS: dict[str, Text] = {
     "too_late_and_far": Text("beyond {limit} and {radius}", "超过{limit}和{radius}"),
     "too_far": Text("beyond {radius}", "超过{radius}"),
     "edge_broken": Text(
-        "{name} does not keep 5.1.1 at its edge: {count} of {all} points lie beyond {limit}, up to "
-        "{value} in the {side}{unreached}",
-        "{name}的边缘不符合5.1.1：{all}个点中{count}个超过{limit}，{side}最大为{value}{unreached}",
+        "{name} does not keep 5.1.1 at its edge: of {all} points {parts}{unreached}",
+        "{name}的边缘不符合5.1.1：{all}个点中{parts}{unreached}",
+    ),
+    "edge_part": Text(
+        "{count} lie beyond {limit} (up to {value} in the {side})",
+        "{count}个超过{limit}（{side}最大为{value}）",
     ),
     "edge_unreached": Text(
         "; no candidate reaches what is named above there ({names})",
