@@ -126,6 +126,8 @@ def test_chinese(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["size.confidence=1.2"], "a share from 0 to 1 is expected"),
         (["size.confidence=0.2"], "from 50 % to 99.99 %"),
         (["size.spares=[]"], "size.spares"),
+        (['size.heartbeats=["1 s"]'], "size.heartbeats: 1 s: "),
+        (["size.people=51"], "less than or equal to 50"),
         (["size.peple=3"], "known here are center, confidence, curve"),
         (["venues.file=none.csv", "size.first=2"], "none.csv"),
         (["rollout.stages.2026.smoke_alarms=90000"], "the whole district have"),

@@ -196,6 +196,18 @@ def test_a_design_is_a_scenario(small: Scenario) -> None:
     assert design.staff(small, "center") == 12
 
 
+def test_a_heartbeat_is_that_of_all_devices(small: Scenario) -> None:
+    """An interval that a vendor has for a kind of its own does not outlive the one that is
+    tried; the interval that the vendors have already changes nothing."""
+    vendors = small.model_dump(mode="json", exclude_none=True)["vendors"]
+    vendors["vendor"]["heartbeat_of"] = {"smoke_alarm": "2 h"}
+    own = small.changed(vendors=vendors)
+    changed = own.changed(**Design(2, 1, 1, 0.1, 86400.0).changes(own, "center"))
+    assert own.vendors["vendor"].heartbeat_of == {"smoke_alarm": 7200.0}
+    assert changed.vendors["vendor"].heartbeat_of == {}
+    assert "vendors" not in Design(2, 1, 1, 0.1, 86400.0).changes(small, "center")
+
+
 def test_one_of_several_centers_is_named(small: Scenario) -> None:
     """With several centers the one to size has to be named, and to exist."""
     two = small.changed(

@@ -28,7 +28,7 @@ from typing import Any
 
 from twin.assessment.finding import Text
 from twin.center.sizing import SizeSettings
-from twin.experiment.design import Design
+from twin.experiment.design import MOST_CREW, Design
 from twin.experiment.evidence import Decision
 from twin.experiment.fleets import fleets_of, generated
 from twin.experiment.replicate import Changes, Replicator
@@ -227,7 +227,7 @@ class _Prober:
         center = self.replicator.center
         change = self.changes(variation, points) or self.fleets[points]
         varied = self.replicator.scenario.changed(**change)
-        crew = math.ceil(points / self.per_maintainer)
+        crew = min(math.ceil(points / self.per_maintainer), MOST_CREW)
         own = crew if variation.own_crew else 0
         # Vans and spares are not the question here: everybody has one, nothing is missing.
         two = Design(SHIFT_MIN, own, SHIFT_MIN + own, max(self.like.spares, 0.1))

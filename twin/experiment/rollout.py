@@ -25,7 +25,7 @@ from pathlib import Path
 
 from twin.center.sizing import SizeSettings
 from twin.center.spares import LEAST_STOCK
-from twin.experiment.design import Design
+from twin.experiment.design import MOST_CREW, Design
 from twin.experiment.evidence import Decision
 from twin.experiment.replicate import Replicator, Workers
 from twin.experiment.size import Bench, Tell, Trial, in_reach, untold
@@ -261,6 +261,7 @@ def grow(
     )
     scenario, center = replicator.scenario, replicator.center
     crew = max(2, start.maintenance, ceil(points / settings.points_per_maintainer))
+    crew = min(crew, MOST_CREW)
     most = Design(
         max(settings.people, start.people), crew, max(settings.vans, start.vans),
         max(settings.spares[-1], start.spares), start.heartbeat,
