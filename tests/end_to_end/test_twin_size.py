@@ -190,6 +190,28 @@ def test_an_end_leaves_no_workers(ending: signal.Signals, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+def test_an_interrupt_while_workers_start_is_one_line(tmp_path: Path) -> None:
+    """Ctrl-C reaches every process of the terminal, also one that is still importing."""
+    command = [sys.executable, "-m", "twin.cli", "size", "township", *SMALL, "--workers", "2"]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "out")],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 120
+    while len(_children(process.pid)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)  # the resource tracker, and the first worker
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"no half result is left behind" in said
+    assert b"Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
 def _alive(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
