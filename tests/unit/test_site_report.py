@@ -106,6 +106,19 @@ def test_the_words_of_the_map_lie_on_it(plan: SitePlan, short: SitePlan) -> None
         assert ax.get_window_extent().width > 0.93 * figure.bbox.width
 
 
+def test_without_a_chinese_font_no_box_stands_on_the_map(
+    short: SitePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chinese names of centers, villages and what is not reached are left out, no boxes drawn."""
+    for module in ("figures", "area_map"):
+        monkeypatch.setattr(f"twin.report.{module}.chinese_font", lambda: None)
+    named = [replace(center, name=f"镇中心{k}") for k, center in enumerate(short.centers)]
+    plan = replace(short, centers=named, uncovered=short.uncovered[:3])
+    texts = [text.get_text() for text in words(draw_plan(plan, Pen("zh")))]
+    assert f"1: {named[1].points:,}" in texts
+    assert not re.search("[\u3000-\u9fff\uff00-\uffef]", "".join(texts))
+
+
 def test_neighbours_have_different_colours(plan: SitePlan) -> None:
     """With more centers than colours a colour comes again only far away."""
     centers = [

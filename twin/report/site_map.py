@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.planning.plan import SitePlan
-from twin.report.area_map import draw_roads, draw_scale, draw_villages, rings, set_frame
+from twin.report.area_map import (
+    draw_roads,
+    draw_scale,
+    draw_villages,
+    legible,
+    rings,
+    set_frame,
+)
 from twin.report.figures import INK, LIMIT, Pen
 from twin.report.site_table import headline, limits, missed_heads, tight_value, tightest
 from twin.report.site_texts import tell
@@ -189,7 +196,7 @@ def _words(
     """Words near a place that stay readable on whatever is below them."""
     from matplotlib.patheffects import withStroke
 
-    ax.annotate(text, (x, y), xytext=(0, up), textcoords="offset points", ha="center",
+    ax.annotate(legible(text), (x, y), xytext=(0, up), textcoords="offset points", ha="center",
                 fontsize=size, weight="bold" if bold else "normal", color=tint, zorder=8,
                 path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip
 

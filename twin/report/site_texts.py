@@ -64,7 +64,7 @@ WORDS: dict[str, Text] = {
     ),
     "edge_part": Text(
         "{count} lie beyond {limit} (up to {value} in the {side})",
-        "{count}个超过{limit}（{side}最大为{value}）",
+        "{count}个超过{limit}（{side}侧最大为{value}）",
     ),
     "edge_unreached": Text(
         "; no candidate reaches what is named above there ({names})",
