@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from twin.assessment.finding import Text
 from twin.center.sizing import SizeSettings
-from twin.experiment.curve import BASE, crossing_of, curve, threshold
+from twin.experiment.curve import BASE, crossing_of, curve, last_crossing_of, threshold
 from twin.experiment.design import Design, center_of, present
 from twin.experiment.evidence import Decision, Estimate, Sample
 from twin.experiment.fleets import fleets_of, generated, in_turn
@@ -118,7 +118,7 @@ def test_the_smallest_is_that_of_trying_all(options: int, threshold: int) -> Non
 
     found = smallest([Design(n, 0, 1, 0.0) for n in range(options)], passes)
     assert (found.people if found else None) == (threshold if threshold < options else None)
-    assert len(tried) <= 2 * math.log2(min(threshold, options) + 1) + 2
+    assert len(tried) <= 2 * math.log2(min(threshold, options) + 1) + 3
     assert len(set(tried)) == len(tried)
 
 
@@ -169,6 +169,18 @@ def test_beyond_what_was_tried_nothing_is_interpolated() -> None:
     """Below from the start, or never below."""
     assert crossing_of([1.0, 2.0], [-0.1, -0.2]) == -math.inf
     assert crossing_of([1.0, 2.0], [0.1, 0.0]) == math.inf
+    assert last_crossing_of([1.0, 2.0], [-0.1, -0.2]) == -math.inf
+    assert last_crossing_of([1.0, 2.0], [0.1, 0.0]) == math.inf
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=8))
+def test_from_both_ends_the_crossings_enclose(margins: list[float]) -> None:
+    """The last crossing is no lower than the first; where there is one only, they are the same."""
+    points = [10.0 * k for k in range(len(margins))]
+    first, last = crossing_of(points, margins), last_crossing_of(points, margins)
+    assert first <= last
+    if sorted(margins, reverse=True) == margins:
+        assert first == last
 
 
 # -- designs and replications -----------------------------------------------------------------

@@ -178,13 +178,13 @@ class Bench:
 def smallest(options: Sequence[Design], test: Callable[[Design], bool]) -> Design | None:
     """The first of ordered options that passes, where every option after a passing one passes.
 
-    What is clearly too small shows that in few periods, so the search begins at the small end:
-    with steps that double until an option passes, then by halves between it and the last that did
-    not.
+    What is clearly too small shows that in few periods, and what passes takes many, so the search
+    begins at the small end: the first two, then steps that double until an option passes, then by
+    halves, the smaller first, between it and the last that did not.
 
     Returns
     -------
-    The option, or None where not even the last passes. At most about 2 log2(k) + 2 are tested where
+    The option, or None where not even the last passes. At most about 2 log2(k) + 3 are tested where
     the answer is the k-th.
     """
     low, high, step = 0, len(options), 1
@@ -193,10 +193,10 @@ def smallest(options: Sequence[Design], test: Callable[[Design], bool]) -> Desig
         if test(options[place]):
             high = place
             break
+        step *= 2 if low else 1
         low = place + 1
-        step *= 2
     while low < high:
-        middle = (low + high) // 2
+        middle = (low + high - 1) // 2
         if test(options[middle]):
             high = middle
         else:
