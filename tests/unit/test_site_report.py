@@ -23,12 +23,14 @@ from twin.report.site_map import COLOURS, draw_plan, main_centers, reached_from_
 from twin.report.site_svg import picture
 from twin.report.site_table import (
     front_rows,
+    incident_lines,
     missed_lines,
     print_plan,
     remarks,
     tightest,
     venues_alone_line,
 )
+from twin.report.site_texts import percent
 from twin.report.site_write import write_plan
 from twin.scenario import load_scenario
 
@@ -219,6 +221,30 @@ def test_a_center_that_does_not_hold_says_by_how_much(short: SitePlan) -> None:
                     f"of {len(center.edge)} points" in t and f"{limit.broken} lie beyond" in t
                     for t in mine
                 )
+
+
+def test_the_hydrants_of_an_incident_can_be_found(plan: SitePlan) -> None:
+    """They stand where the answer says, and the nearest comes first."""
+    x, y = plan.demand.x[0], plan.demand.y[0]
+    lon, lat = (float(value) for value in plan.network.unproject(x, y))
+    _, *lines = incident_lines(plan, lon, lat, "en")
+    away = []
+    for line in lines:
+        found = re.fullmatch(r"(.*): ([\d,]+) m by road, at ([\d.]+), ([\d.]+)", line)
+        assert found is not None
+        at = plan.hydrants.names.index(found[1])
+        east, north = plan.network.project(float(found[3]), float(found[4]))
+        assert np.hypot(east - plan.hydrants.x[at], north - plan.hydrants.y[at]) < 2.0
+        away.append(int(found[2].replace(",", "")))
+    assert away == sorted(away)
+    assert lines
+
+
+@pytest.mark.parametrize(("share", "says"), [
+    (0.0, "0 %"), (1e-5, "< 0.1 %"), (0.5, "50.0 %"), (0.99999, "< 100 %"), (1.0, "100 %"),
+])  # fmt: skip
+def test_a_share_is_all_or_nothing_only_where_it_is(share: float, says: str) -> None:
+    assert percent(share) == says
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

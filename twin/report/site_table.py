@@ -326,7 +326,9 @@ def incident_lines(plan: SitePlan, lon: float, lat: float, lang: Language) -> li
     lines = [tell("incident", lang, place=f"{lon:g}, {lat:g}")]
     for hydrant, metres in found:
         name = plan.hydrants.names[hydrant]
-        lines.append(tell("incident_row", lang, name=name, metres=f"{metres:,.0f}"))
+        at = _degrees(plan, float(plan.hydrants.x[hydrant]), float(plan.hydrants.y[hydrant]))
+        place = {axis: f"{value:.5f}" for axis, value in at.items()}
+        lines.append(tell("incident_row", lang, name=name, metres=f"{metres:,.0f}", **place))
     return lines if found else [*lines, tell("incident_none", lang)]
 
 

@@ -167,7 +167,9 @@ WORDS: dict[str, Text] = {
         "Water: no hydrant is known; give siting.hydrants_file", "消防水源：无消火栓资料"
     ),
     "incident": Text("Hydrants for the incident at {place}", "事故点{place}的消火栓"),
-    "incident_row": Text("{name}: {metres} m by road", "{name}：道路距离{metres}m"),
+    "incident_row": Text(
+        "{name}: {metres} m by road, at {lon}, {lat}", "{name}：道路距离{metres}m，位于{lon}, {lat}"
+    ),
     "incident_none": Text("no working hydrant", "无可用消火栓"),
     "price": Text(
         "price {price} a year: {centers} centers and {people} duty people (assumed prices)",
@@ -270,6 +272,8 @@ def km(metres: float) -> str:
 
 def percent(share: float) -> str:
     """A share in per cent; 100 only where it is all, 0 only where it is nothing."""
+    if share == 0:
+        return "0 %"
     shown = 100 * share
     if 0 < shown < 0.05:
         return "< 0.1 %"
