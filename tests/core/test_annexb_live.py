@@ -15,12 +15,10 @@ import httpx
 import msgspec
 import pytest
 from annexb_support import (
-    TWIN,
-    CoreProcess,
     contacted,
     core_in,
+    database,
     event,
-    free_port,
     registry,
     until,
     vendor_certificate,
@@ -39,12 +37,13 @@ from twin.alarmcore.annexb.messages import (
     Project,
     Venue,
 )
+from twin.load.siege import TWIN, ServedCore, SiegeError, free_port
 from twin.terms import Category
 from twin.vendor.service import PushRefused, VendorPlatform
 
 
 @pytest.fixture(scope="module")
-def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreProcess]:
+def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedCore]:
     with core_in(tmp_path_factory.mktemp("core")) as running:
         yield running
 
@@ -70,13 +69,13 @@ async def facts(db: asyncpg.Connection, vendor: str, kind: str) -> list[tuple[An
     return [tuple(row) for row in rows]
 
 
-def test_all_22_are_called_and_what_they_say_is_kept(core: CoreProcess) -> None:
+def test_all_22_are_called_and_what_they_say_is_kept(core: ServedCore) -> None:
     async def scenario() -> None:
         data = registry()
         data.devices.append(Device("U1", "P1", "smoke_alarm", Category.FIRE, False))
         data.states[1] = DeviceState("D00001", online=False)
         data.states[2] = DeviceState("D00002", online=True, low_battery=True, battery=7.0)
-        async with vendor_of(core, "all", data) as vendor, core.database() as db:
+        async with vendor_of(core, "all", data) as vendor, database(core) as db:
             await contacted(db, "all")
             pushes = {
                 "pushProject": Project("P2", "west village"),
@@ -144,9 +143,9 @@ def test_all_22_are_called_and_what_they_say_is_kept(core: CoreProcess) -> None:
     asyncio.run(scenario())
 
 
-def test_repeated_pushes_change_nothing_and_changes_are_kept(core: CoreProcess) -> None:
+def test_repeated_pushes_change_nothing_and_changes_are_kept(core: ServedCore) -> None:
     async def scenario() -> None:
-        async with vendor_of(core, "again", registry()) as vendor, core.database() as db:
+        async with vendor_of(core, "again", registry()) as vendor, database(core) as db:
             await contacted(db, "again")
             data = vendor.data
             for api, items in (
@@ -169,9 +168,9 @@ def test_repeated_pushes_change_nothing_and_changes_are_kept(core: CoreProcess) 
     asyncio.run(scenario())
 
 
-def test_pushes_that_refer_to_nothing_are_refused_whole(core: CoreProcess) -> None:
+def test_pushes_that_refer_to_nothing_are_refused_whole(core: ServedCore) -> None:
     async def scenario() -> None:
-        async with vendor_of(core, "wrong", registry()) as vendor, core.database() as db:
+        async with vendor_of(core, "wrong", registry()) as vendor, database(core) as db:
             await contacted(db, "wrong")
             for api, items, told in (
                 ("pushVenue", Venue("V9", "P9", "x"), "projectId P9 is not known"),
@@ -194,12 +193,12 @@ def test_pushes_that_refer_to_nothing_are_refused_whole(core: CoreProcess) -> No
     asyncio.run(scenario())
 
 
-def test_a_vendor_reaches_only_its_own(core: CoreProcess) -> None:
+def test_a_vendor_reaches_only_its_own(core: ServedCore) -> None:
     async def scenario() -> None:
         async with (
             vendor_of(core, "mine", registry()) as mine,
             vendor_of(core, "yours", registry()) as yours,
-            core.database() as db,
+            database(core) as db,
         ):
             await contacted(db, "mine")
             await contacted(db, "yours")
@@ -215,9 +214,9 @@ def test_a_vendor_reaches_only_its_own(core: CoreProcess) -> None:
     asyncio.run(scenario())
 
 
-def test_a_new_token_ends_the_old_one_on_both_sides(core: CoreProcess) -> None:
+def test_a_new_token_ends_the_old_one_on_both_sides(core: ServedCore) -> None:
     async def scenario() -> None:
-        async with vendor_of(core, "token", registry()) as vendor, core.database() as db:
+        async with vendor_of(core, "token", registry()) as vendor, database(core) as db:
             await contacted(db, "token")
             old = vendor.token
             await vendor.get_token()
@@ -240,9 +239,9 @@ def test_a_new_token_ends_the_old_one_on_both_sides(core: CoreProcess) -> None:
     asyncio.run(scenario())
 
 
-def test_a_pushed_project_is_followed_with_its_own_pages_only(core: CoreProcess) -> None:
+def test_a_pushed_project_is_followed_with_its_own_pages_only(core: ServedCore) -> None:
     async def scenario() -> None:
-        async with vendor_of(core, "follow", registry()) as vendor, core.database() as db:
+        async with vendor_of(core, "follow", registry()) as vendor, database(core) as db:
             await contacted(db, "follow")
             vendor.calls.clear()
             vendor.data.projects.append(Project("P2", "two"))
@@ -263,11 +262,11 @@ def test_a_pushed_project_is_followed_with_its_own_pages_only(core: CoreProcess)
     asyncio.run(scenario())
 
 
-def test_lists_of_many_pages_come_whole(core: CoreProcess) -> None:
+def test_lists_of_many_pages_come_whole(core: ServedCore) -> None:
     async def scenario() -> None:
         data = registry(devices=503)
         data.venues += [Venue(f"W{n}", "P1", "shop") for n in range(1202)]
-        async with vendor_of(core, "many", data) as vendor, core.database() as db:
+        async with vendor_of(core, "many", data) as vendor, database(core) as db:
             await contacted(db, "many")
             for table, column, count in (
                 ("venue", "id", 1203),
@@ -284,9 +283,9 @@ def test_lists_of_many_pages_come_whole(core: CoreProcess) -> None:
     asyncio.run(scenario())
 
 
-def test_a_list_that_breaks_off_is_got_again(core: CoreProcess) -> None:
+def test_a_list_that_breaks_off_is_got_again(core: ServedCore) -> None:
     async def scenario() -> None:
-        async with vendor_of(core, "cut", registry(devices=1)) as vendor, core.database() as db:
+        async with vendor_of(core, "cut", registry(devices=1)) as vendor, database(core) as db:
             await contacted(db, "cut")
             vendor.trouble.cut = 3
             vendor.data.devices += registry(devices=9, prefix="N").devices
@@ -304,12 +303,12 @@ def test_a_list_that_breaks_off_is_got_again(core: CoreProcess) -> None:
     asyncio.run(scenario())
 
 
-def test_an_entry_that_cannot_be_read_spoils_no_other(core: CoreProcess) -> None:
+def test_an_entry_that_cannot_be_read_spoils_no_other(core: ServedCore) -> None:
     async def scenario() -> None:
         data = registry()
         data.venues.append(Venue("V0", "P1", "line\nbreak"))
         data.devices.append(Device("D9", "P1", "k", Category.FIRE, True, "V0"))
-        async with vendor_of(core, "odd", data), core.database() as db:
+        async with vendor_of(core, "odd", data), database(core) as db:
             await contacted(db, "odd")
             assert await db.fetchval("SELECT count(*) FROM device WHERE id LIKE 'odd/%'") == 6
             reasons = await db.fetch(
@@ -322,9 +321,9 @@ def test_an_entry_that_cannot_be_read_spoils_no_other(core: CoreProcess) -> None
     asyncio.run(scenario())
 
 
-def test_a_vendor_in_trouble_is_tried_again(core: CoreProcess) -> None:
+def test_a_vendor_in_trouble_is_tried_again(core: ServedCore) -> None:
     async def scenario() -> None:
-        async with vendor_of(core, "ill", registry()) as vendor, core.database() as db:
+        async with vendor_of(core, "ill", registry()) as vendor, database(core) as db:
             await contacted(db, "ill")
             vendor.trouble.failures = 2
             vendor.data.venues.append(Venue("V2", "P1", "new"))
@@ -347,9 +346,9 @@ def test_a_vendor_in_trouble_is_tried_again(core: CoreProcess) -> None:
     asyncio.run(scenario())
 
 
-def test_a_slow_vendor_holds_up_nobody(core: CoreProcess) -> None:
+def test_a_slow_vendor_holds_up_nobody(core: ServedCore) -> None:
     async def scenario() -> None:
-        async with vendor_of(core, "slow", registry()) as slow, core.database() as db:
+        async with vendor_of(core, "slow", registry()) as slow, database(core) as db:
             slow.trouble.delay_s = 2.5
             await until(lambda: asyncio.sleep(0, bool(slow.calls)))
             calls = len(slow.calls)
@@ -364,9 +363,9 @@ def test_a_slow_vendor_holds_up_nobody(core: CoreProcess) -> None:
     asyncio.run(scenario())
 
 
-def test_states_are_pulled_when_they_are_due(core: CoreProcess) -> None:
+def test_states_are_pulled_when_they_are_due(core: ServedCore) -> None:
     async def scenario() -> None:
-        async with vendor_of(core, "due", registry()) as vendor, core.database() as db:
+        async with vendor_of(core, "due", registry()) as vendor, database(core) as db:
             await contacted(db, "due")
             due, now = await db.fetchrow(
                 "SELECT pull_due, extract(epoch FROM clock_timestamp()) FROM vendor "
@@ -391,14 +390,14 @@ def test_states_are_pulled_when_they_are_due(core: CoreProcess) -> None:
     asyncio.run(scenario())
 
 
-def test_history_is_kept_and_raises_nothing(core: CoreProcess) -> None:
+def test_history_is_kept_and_raises_nothing(core: ServedCore) -> None:
     async def scenario() -> None:
         data = registry()
         data.history = [event(n, "D00000", EventType.FIRE) for n in range(600)]
         old = event(600, "D00000", EventType.FIRE)
         data.history.append(msgspec.structs.replace(old, time="2001-01-01T00:00:00+08:00"))
         await asyncio.sleep(1.1)  # history ends before the second of first contact
-        async with vendor_of(core, "past", data) as vendor, core.database() as db:
+        async with vendor_of(core, "past", data) as vendor, database(core) as db:
             await contacted(db, "past")
             kept = await db.fetchval(
                 "SELECT count(*) FROM history h JOIN vendor v ON v.id = h.vendor "
@@ -415,9 +414,9 @@ def test_history_is_kept_and_raises_nothing(core: CoreProcess) -> None:
 
 
 def test_a_first_contact_that_was_killed_goes_on(tmp_path: Path) -> None:
-    async def scenario(core: CoreProcess) -> None:
+    async def scenario(core: ServedCore) -> None:
         data = registry(devices=400)
-        async with vendor_of(core, "long", data) as vendor, core.database() as db:
+        async with vendor_of(core, "long", data) as vendor, database(core) as db:
             count = "SELECT count(*) FROM channel WHERE device LIKE 'long/%'"
             await until(lambda: db.fetchval(f"SELECT ({count}) >= 50"))
             vendor.trouble.delay_s = 0.05  # so that it is killed in the midst of it
@@ -427,7 +426,8 @@ def test_a_first_contact_that_was_killed_goes_on(tmp_path: Path) -> None:
             before = list(vendor.calls)
             vendor.calls.clear()
             vendor.trouble.delay_s = 0.0
-            await asyncio.to_thread(core.start)
+            core.start()
+            await asyncio.to_thread(core.ready)
             await contacted(db, "long")
             assert await db.fetchval(count) == 400
             assert await db.fetchval("SELECT count(*) FROM device WHERE id LIKE 'long/%'") == 401
@@ -439,10 +439,10 @@ def test_a_first_contact_that_was_killed_goes_on(tmp_path: Path) -> None:
         asyncio.run(scenario(core))
 
 
-def test_a_vendor_platform_from_the_command_line(core: CoreProcess, tmp_path: Path) -> None:
+def test_a_vendor_platform_from_the_command_line(core: ServedCore, tmp_path: Path) -> None:
     cert, key = vendor_certificate(core.data.parent)
     port = free_port()
-    appkey, secret = core.add_vendor("shell", f"https://127.0.0.1:{port}")
+    appkey, secret = core.register_vendor("shell", f"https://127.0.0.1:{port}")
     (tmp_path / "data.json").write_bytes(msgspec.json.encode(registry()))
     login = {"appkey": appkey, "masterSecret": secret}
     (tmp_path / "credentials.json").write_text(json.dumps(login))
@@ -453,7 +453,7 @@ def test_a_vendor_platform_from_the_command_line(core: CoreProcess, tmp_path: Pa
     ]  # fmt: skip
 
     async def scenario() -> None:
-        async with core.database() as db:
+        async with database(core) as db:
             await contacted(db, "shell")
             assert process.stdin is not None
             line = msgspec.json.encode(event(1, "D00000", EventType.OFFLINE)) + b"\n"
@@ -470,14 +470,12 @@ def test_a_vendor_platform_from_the_command_line(core: CoreProcess, tmp_path: Pa
             process.terminate()
 
 
-def test_a_vendor_name_that_is_part_of_anothers_ids_is_refused(core: CoreProcess) -> None:
-    with pytest.raises(subprocess.CalledProcessError) as refusal:
-        core.add_vendor("all/D", "https://127.0.0.1")
-    assert refusal.value.returncode == 2
-    assert "cannot be registered" in refusal.value.stderr
+def test_a_vendor_name_that_is_part_of_anothers_ids_is_refused(core: ServedCore) -> None:
+    with pytest.raises(SiegeError, match="cannot be registered"):
+        core.register_vendor("all/D", "https://127.0.0.1")
 
 
-def test_every_api_of_the_vendor_needs_the_token(core: CoreProcess) -> None:
+def test_every_api_of_the_vendor_needs_the_token(core: ServedCore) -> None:
     async def scenario() -> None:
         async with vendor_of(core, "closed", registry()) as vendor:
             served = [api for api in (*APIS, *EXTENSIONS) if api.side is Side.VENDOR]

@@ -16,12 +16,11 @@ from typing import Any, NamedTuple
 import asyncpg
 import numpy as np
 import pytest
-from annexb_support import TWIN
 
 from twin.alarmcore.service.serve import database_of
 from twin.assessment import Verdict, assess
 from twin.kpi import compute
-from twin.load.siege import Client, ServedCore, register
+from twin.load.siege import TWIN, Client, ServedCore, register
 from twin.log import KIND_CODE, Log, read_log
 from twin.terms import Kind
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx
-from annexb_support import CoreProcess, vendor_certificate
+from annexb_support import core_of
 
 from twin.alarmcore.annexb.codes import PREFIX
 
 
 def test_a_vendor_beyond_its_rate_comes_again_but_not_with_a_fire(tmp_path: Path) -> None:
-    core = CoreProcess(tmp_path / "core", vendor_certificate(tmp_path)[0])
+    core = core_of(tmp_path)
     settings = core.data / "core.toml"
     settings.write_text("most_events_per_s = 3\n" + settings.read_text())
-    appkey, secret = core.add_vendor("acme", "")
+    appkey, secret = core.register_vendor("acme")
     core.start()
     try:
-        with httpx.Client(base_url=core.url, verify=core.tls, trust_env=False) as client:
+        core.ready()
+        with httpx.Client(base_url=core.url, verify=core.trust, trust_env=False) as client:
             body = {"appkey": appkey, "masterSecret": secret}
             answer = client.post(f"{PREFIX}/auth/getToken", json=body)
             headers = {"API_TOKEN": answer.json()["data"]["token"]}

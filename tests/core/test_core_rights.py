@@ -45,7 +45,7 @@ def test_wrong_roles_are_refused(served: Served, method: str, path: str, roles: 
 
 
 def test_a_new_token_ends_the_old_one(served: Served) -> None:
-    appkey, secret = served.process.add_vendor("renewed", "")
+    appkey, secret = served.core.register_vendor("renewed")
     body = {"appkey": appkey, "masterSecret": secret}
     path = "/thirdPartyApi/auth/getToken"
     first = served.call("POST", path, json=body).json()["data"]["token"]
@@ -60,7 +60,7 @@ def test_a_new_token_ends_the_old_one(served: Served) -> None:
 
 
 def test_wrong_credentials_have_their_codes(served: Served) -> None:
-    appkey, _ = served.process.add_vendor("guessed", "")
+    appkey, _ = served.core.register_vendor("guessed")
     path = "/thirdPartyApi/auth/getToken"
     for body, code in (
         ({"appkey": "none", "masterSecret": "x"}, "L02100"),
@@ -81,7 +81,7 @@ def test_a_vendor_writes_only_its_own(served: Served) -> None:
 
 
 def test_no_secret_is_in_the_log_or_the_database_dump(served: Served) -> None:
-    log = (served.process.data / "core.log").read_text()
+    log = served.core.log.read_text()
     for token in served.tokens.values():
         assert token not in log
 

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from annexb_support import TWIN
 from holding import holding
 from test_core_archive import push
 
-from twin.load.siege import Client, ServedCore, register
+from twin.load.siege import TWIN, Client, ServedCore, register
 from twin.log import KIND_CODE, read_log
 from twin.terms import Kind
 

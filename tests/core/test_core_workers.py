@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from annexb_support import CoreProcess, contacted, core_in, registry, until, vendor_of
+from annexb_support import contacted, core_in, database, registry, until, vendor_of
 from receiver import Receiver
 from siege_support import GRACE_S
 
@@ -188,8 +188,8 @@ def test_a_worker_that_is_killed_leaves_nothing(party: Party) -> None:
 
 
 def test_a_vendor_is_pulled_by_one_worker_at_a_time(tmp_path: Path) -> None:
-    async def scenario(core: CoreProcess) -> None:
-        async with vendor_of(core, "acme", registry(devices=20)) as vendor, core.database() as db:
+    async def scenario(core: ServedCore) -> None:
+        async with vendor_of(core, "acme", registry(devices=20)) as vendor, database(core) as db:
             await contacted(db, "acme")
             assert vendor.calls.count("getProjectList") == 1
             assert vendor.calls.count("getChannelList") == 20

@@ -19,7 +19,7 @@ import asyncpg
 import httpx
 import pytest
 import uvicorn
-from annexb_support import CoreProcess, add_user, core_in, free_port
+from annexb_support import core_in, database
 from holding import holding
 
 from twin.alarmcore.annexb.codes import PREFIX
@@ -34,7 +34,7 @@ from twin.alarmcore.service.serve import (
 )
 from twin.alarmcore.store.archive import ensure_partitions
 from twin.alarmcore.store.database import MOST_WORKERS, Cluster
-from twin.load.siege import children, command_of, kill
+from twin.load.siege import ServedCore, free_port, kill
 
 SOON_S = 20.0
 """On a busy machine; what waits for a lock that the test holds waits for ever."""
@@ -44,7 +44,7 @@ SOON_S = 20.0
 class Running:
     """A core, and everybody's tokens."""
 
-    core: CoreProcess
+    core: ServedCore
     tokens: dict[str, str]
     secret: str
 
@@ -63,7 +63,7 @@ class Running:
         assert self._data(self._call("POST", f"{PREFIX}/event", "vendor", event))["accepted"] == 1
 
     def _call(self, method: str, path: str, role: str, body: Any = None) -> httpx.Response:
-        with httpx.Client(verify=self.core.tls, trust_env=False, timeout=SOON_S) as client:
+        with httpx.Client(verify=self.core.trust, trust_env=False, timeout=SOON_S) as client:
             return client.request(
                 method, self.core.url + path, json=body, headers={"API_TOKEN": self.tokens[role]}
             )
@@ -77,18 +77,18 @@ class Running:
         """Whether it serves."""
         with contextlib.suppress(httpx.HTTPError):
             url = f"{self.core.url}/healthz"
-            return httpx.get(url, verify=self.core.tls, trust_env=False, timeout=5).is_success
+            return httpx.get(url, verify=self.core.trust, trust_env=False, timeout=5).is_success
         return False
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with core_in(tmp_path_factory.mktemp("mended")) as core:
-        appkey, secret = core.add_vendor("acme", "")
-        tokens = {role: add_user(core, role, role) for role in ("operator", "auditor")}
+        appkey, secret = core.register_vendor("acme")
+        tokens = {role: core.add_user(role, role) for role in ("operator", "auditor")}
         body = {"appkey": appkey, "masterSecret": secret}
         answer = httpx.post(
-            f"{core.url}{PREFIX}/auth/getToken", json=body, verify=core.tls, trust_env=False
+            f"{core.url}{PREFIX}/auth/getToken", json=body, verify=core.trust, trust_env=False
         )
         tokens["vendor"] = answer.json()["data"]["token"]
         yield Running(core, tokens, secret)
@@ -97,10 +97,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def test_where_it_serves_is_told_in_one_line(running: Running) -> None:
     core = running.core
     end = time.monotonic() + SOON_S
-    while not (said := (core.data / "core.out").read_text()):
+    while not (said := [x for x in core.log.read_text().splitlines() if x[:1] != "{"]):
         assert time.monotonic() < end
         time.sleep(0.05)
-    assert said == f"{core.url} serves; its certificate is {core.data / 'server.crt'}\n"
+    assert said == [f"{core.url} serves; its certificate is {core.data / 'server.crt'}"]
 
 
 # -- figures -------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def test_partitions_wait_for_no_reader(running: Running) -> None:
     later = time.time() + 400 * 86400.0
 
     async def make() -> bool:
-        async with running.core.database() as db:
+        async with database(running.core) as db:
             return await asyncio.wait_for(ensure_partitions(db, later), SOON_S)
 
     with holding(running.core.data, "SELECT count(*) FROM event_log"):
@@ -158,7 +158,7 @@ def test_partitions_wait_for_no_reader(running: Running) -> None:
     assert asyncio.run(make())
 
     async def parts() -> int:
-        async with running.core.database() as db:
+        async with database(running.core) as db:
             found: int = await db.fetchval(
                 "SELECT count(*) FROM pg_inherits WHERE inhparent = 'event_log'::regclass"
             )
@@ -183,7 +183,7 @@ def test_looking_for_a_message_goes_through_indexes(running: Running) -> None:
 
     async def plan() -> str:
         at = int(found["id"]) // MOST_WORKERS
-        async with running.core.database() as db:
+        async with database(running.core) as db:
             await db.execute("SET enable_seqscan = off")
             rows = await db.fetch("EXPLAIN " + console._ALARMS_OF, [int(found["id"])], at, at)
             return "\n".join(row[0] for row in rows)
@@ -219,18 +219,15 @@ def test_who_is_let_in_is_in_the_audit_trail(running: Running) -> None:
 
 
 def test_a_wrong_edit_of_the_settings_hurts_no_running_service(running: Running) -> None:
-    process = running.core._process
-    assert process is not None
     settings = running.core.data / "core.toml"
     good = settings.read_text()
     settings.write_text("center = \n")
     try:
-        (worker,) = [p for p in children(process.pid) if "service.worker" in command_of(p)]
-        kill([worker])
+        kill(running.core.worker_pids())
         end = time.monotonic() + 30
         time.sleep(0.5)
         while not running.healthy():
-            assert process.poll() is None, "the service ended"
+            assert running.core.runs, "the service ended"
             assert time.monotonic() < end
             time.sleep(0.1)
         running.fire("after a wrong edit")
@@ -239,21 +236,17 @@ def test_a_wrong_edit_of_the_settings_hurts_no_running_service(running: Running)
 
 
 def test_a_worker_that_refuses_later_does_not_end_the_service(running: Running) -> None:
-    process = running.core._process
-    assert process is not None
     key = running.core.data / "secret.key"
     good = key.read_bytes()
     key.write_bytes(b"no key")
     try:
-        (worker,) = [p for p in children(process.pid) if "service.worker" in command_of(p)]
-        kill([worker])
-        log = running.core.data / "core.log"
+        kill(running.core.worker_pids())
         end = time.monotonic() + 30
-        while "a worker ended with 2" not in log.read_text():
+        while "a worker ended with 2" not in running.core.log.read_text():
             assert time.monotonic() < end
             time.sleep(0.1)
         time.sleep(1.0)
-        assert process.poll() is None
+        assert running.core.runs
     finally:
         key.write_bytes(good)
     end = time.monotonic() + 30

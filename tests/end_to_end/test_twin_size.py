@@ -126,6 +126,8 @@ def test_chinese(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["size.confidence=1.2"], "a share from 0 to 1 is expected"),
         (["size.confidence=0.2"], "from 50 % to 99.99 %"),
         (["size.spares=[]"], "size.spares"),
+        (['size.heartbeats=["1 s"]'], "size.heartbeats: 1 s: "),
+        (["size.people=51"], "less than or equal to 50"),
         (["size.peple=3"], "known here are center, confidence, curve"),
         (["venues.file=none.csv", "size.first=2"], "none.csv"),
         (["rollout.stages.2026.smoke_alarms=90000"], "the whole district have"),
@@ -185,6 +187,28 @@ def test_an_end_leaves_no_workers(ending: signal.Signals, tmp_path: Path) -> Non
     while any(_alive(pid) for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not [pid for pid in workers if _alive(pid)]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+def test_an_interrupt_while_workers_start_is_one_line(tmp_path: Path) -> None:
+    """Ctrl-C reaches every process of the terminal, also one that is still importing."""
+    command = [sys.executable, "-m", "twin.cli", "size", "township", *SMALL, "--workers", "2"]
+    process = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "out")],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    deadline = time.monotonic() + 120
+    while len(_children(process.pid)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)  # the resource tracker, and the first worker
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"no half result is left behind" in said
+    assert b"Traceback" not in said
     assert list(tmp_path.iterdir()) == []
 
 

@@ -15,6 +15,7 @@ from twin.experiment.design import Design
 from twin.experiment.evidence import Decision
 from twin.experiment.replicate import Changes, Figures, Replicator
 from twin.experiment.rollout import grow
+from twin.experiment.size import FRESH
 from twin.roads.load import load_roads
 from twin.roads.network import RoadNetwork
 from twin.roads.settings import RoadSettings
@@ -153,6 +154,7 @@ def test_a_center_grows_to_what_it_needs(
     trial, unreached = grow(cast(Replicator, center), _ASKED, start, 6000)
     assert unreached == ()
     assert trial.decision is Decision.MET
+    assert min(trial.numbers) >= FRESH  # said by periods that have not led to the size
     grown = trial.design
     assert (grown.people, grown.vans) == (max(needs[0], has[0]), max(needs[2], has[2]))
     assert grown.spares == spares

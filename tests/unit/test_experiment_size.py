@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from twin.assessment.finding import Text
 from twin.center.sizing import SizeSettings
-from twin.experiment.curve import BASE, crossing_of, curve, threshold
+from twin.experiment.curve import BASE, crossing_of, curve, last_crossing_of, threshold
 from twin.experiment.design import Design, center_of, present
 from twin.experiment.evidence import Decision, Estimate, Sample
 from twin.experiment.fleets import fleets_of, generated, in_turn
@@ -118,7 +118,7 @@ def test_the_smallest_is_that_of_trying_all(options: int, threshold: int) -> Non
 
     found = smallest([Design(n, 0, 1, 0.0) for n in range(options)], passes)
     assert (found.people if found else None) == (threshold if threshold < options else None)
-    assert len(tried) <= 2 * math.log2(min(threshold, options) + 1) + 2
+    assert len(tried) <= 2 * math.log2(min(threshold, options) + 1) + 3
     assert len(set(tried)) == len(tried)
 
 
@@ -169,6 +169,18 @@ def test_beyond_what_was_tried_nothing_is_interpolated() -> None:
     """Below from the start, or never below."""
     assert crossing_of([1.0, 2.0], [-0.1, -0.2]) == -math.inf
     assert crossing_of([1.0, 2.0], [0.1, 0.0]) == math.inf
+    assert last_crossing_of([1.0, 2.0], [-0.1, -0.2]) == -math.inf
+    assert last_crossing_of([1.0, 2.0], [0.1, 0.0]) == math.inf
+
+
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=8))
+def test_from_both_ends_the_crossings_enclose(margins: list[float]) -> None:
+    """The last crossing is no lower than the first; where there is one only, they are the same."""
+    points = [10.0 * k for k in range(len(margins))]
+    first, last = crossing_of(points, margins), last_crossing_of(points, margins)
+    assert first <= last
+    if sorted(margins, reverse=True) == margins:
+        assert first == last
 
 
 # -- designs and replications -----------------------------------------------------------------
@@ -194,6 +206,18 @@ def test_a_design_is_a_scenario(small: Scenario) -> None:
     assert center.checklist == small.centers["center"].checklist
     assert present(changed, "center") == Design(3, 0, 5, 0.03)
     assert design.staff(small, "center") == 12
+
+
+def test_a_heartbeat_is_that_of_all_devices(small: Scenario) -> None:
+    """An interval that a vendor has for a kind of its own does not outlive the one that is
+    tried; the interval that the vendors have already changes nothing."""
+    vendors = small.model_dump(mode="json", exclude_none=True)["vendors"]
+    vendors["vendor"]["heartbeat_of"] = {"smoke_alarm": "2 h"}
+    own = small.changed(vendors=vendors)
+    changed = own.changed(**Design(2, 1, 1, 0.1, 86400.0).changes(own, "center"))
+    assert own.vendors["vendor"].heartbeat_of == {"smoke_alarm": 7200.0}
+    assert changed.vendors["vendor"].heartbeat_of == {}
+    assert "vendors" not in Design(2, 1, 1, 0.1, 86400.0).changes(small, "center")
 
 
 def test_one_of_several_centers_is_named(small: Scenario) -> None:

@@ -7,7 +7,7 @@ import pytest
 import shapely
 
 from twin.roads import township as drawing
-from twin.roads.load import load_roads
+from twin.roads.load import built_in, load_roads
 from twin.roads.network import RoadNetwork
 from twin.roads.settings import ROAD_CLASSES, RoadSettings
 from twin.roads.travel import TravelTimes
@@ -102,7 +102,19 @@ def test_every_village_is_reached(network: RoadNetwork) -> None:
 
 
 def test_the_same_every_time(network: RoadNetwork) -> None:
+    built_in.cache_clear()
+    drawing._roads.cache_clear()
     again = load_roads(RoadSettings())
+    assert again is not network
     assert again.lon.tobytes() == network.lon.tobytes()
     assert again.start.tobytes() == network.start.tobytes()
     assert again.length.tobytes() == network.length.tobytes()
+
+
+def test_other_settings_have_a_network_of_their_own(network: RoadNetwork) -> None:
+    lanes = network.road_class == ROAD_CLASSES.index("unclassified")
+    slow = {**RoadSettings().speeds, "unclassified": 4.0}
+    slowed = load_roads(RoadSettings().model_copy(update={"speeds": slow}))
+    assert set(slowed.speed[lanes]) == {4.0}
+    assert np.array_equal(slowed.speed[~lanes], network.speed[~lanes])
+    assert np.array_equal(load_roads(RoadSettings()).speed, network.speed)

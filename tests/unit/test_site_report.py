@@ -23,12 +23,14 @@ from twin.report.site_map import COLOURS, draw_plan, main_centers, reached_from_
 from twin.report.site_svg import picture
 from twin.report.site_table import (
     front_rows,
+    incident_lines,
     missed_lines,
     print_plan,
     remarks,
     tightest,
     venues_alone_line,
 )
+from twin.report.site_texts import percent
 from twin.report.site_write import write_plan
 from twin.scenario import load_scenario
 
@@ -92,12 +94,31 @@ def test_what_is_not_reached_stands_above_the_answer(short: SitePlan) -> None:
 
 def test_the_words_of_the_map_lie_on_it(plan: SitePlan, short: SitePlan) -> None:
     """No headline is cut at the edge of the picture, and none presses the map together."""
-    for drawn in (plan, short):
+    first, *rest = short.uncovered
+    both = replace(short, uncovered=[replace(first, coverable=False), *rest])
+    for drawn, shown in ((plan, 1), (short, 2), (both, 3)):
         figure = draw_plan(drawn, Pen("en"))
         heads = [t for t in words(figure) if t.get_text() and t.get_weight() == "bold"]
-        assert all(t.get_window_extent().x1 <= figure.bbox.x1 + 1 for t in heads)
+        assert len(heads) == shown + len(drawn.centers)
+        for head in heads:
+            extent = head.get_window_extent()
+            assert extent.x1 <= figure.bbox.x1
+            assert extent.y1 <= figure.bbox.y1
         (ax,) = figure.axes
         assert ax.get_window_extent().width > 0.93 * figure.bbox.width
+
+
+def test_without_a_chinese_font_no_box_stands_on_the_map(
+    short: SitePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chinese names of centers, villages and what is not reached are left out, no boxes drawn."""
+    for module in ("figures", "area_map"):
+        monkeypatch.setattr(f"twin.report.{module}.chinese_font", lambda: None)
+    named = [replace(center, name=f"镇中心{k}") for k, center in enumerate(short.centers)]
+    plan = replace(short, centers=named, uncovered=short.uncovered[:3])
+    texts = [text.get_text() for text in words(draw_plan(plan, Pen("zh")))]
+    assert f"1: {named[1].points:,}" in texts
+    assert not re.search("[\u3000-\u9fff\uff00-\uffef]", "".join(texts))
 
 
 def test_neighbours_have_different_colours(plan: SitePlan) -> None:
@@ -196,7 +217,34 @@ def test_a_center_that_does_not_hold_says_by_how_much(short: SitePlan) -> None:
             if limit is not None and limit.share > 1:
                 assert center.edge is not None
                 mine = [t for t in told if t.startswith(f"{center.name} does not keep 5.1.1")]
-                assert any(f"{limit.broken} of {len(center.edge)} points" in t for t in mine)
+                assert any(
+                    f"of {len(center.edge)} points" in t and f"{limit.broken} lie beyond" in t
+                    for t in mine
+                )
+
+
+def test_the_hydrants_of_an_incident_can_be_found(plan: SitePlan) -> None:
+    """They stand where the answer says, and the nearest comes first."""
+    x, y = plan.demand.x[0], plan.demand.y[0]
+    lon, lat = (float(value) for value in plan.network.unproject(x, y))
+    _, *lines = incident_lines(plan, lon, lat, "en")
+    away = []
+    for line in lines:
+        found = re.fullmatch(r"(.*): ([\d,]+) m by road, at ([\d.]+), ([\d.]+)", line)
+        assert found is not None
+        at = plan.hydrants.names.index(found[1])
+        east, north = plan.network.project(float(found[3]), float(found[4]))
+        assert np.hypot(east - plan.hydrants.x[at], north - plan.hydrants.y[at]) < 2.0
+        away.append(int(found[2].replace(",", "")))
+    assert away == sorted(away)
+    assert lines
+
+
+@pytest.mark.parametrize(("share", "says"), [
+    (0.0, "0 %"), (1e-5, "< 0.1 %"), (0.5, "50.0 %"), (0.99999, "< 100 %"), (1.0, "100 %"),
+])  # fmt: skip
+def test_a_share_is_all_or_nothing_only_where_it_is(share: float, says: str) -> None:
+    assert percent(share) == says
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])

@@ -52,7 +52,7 @@ class SizeSettings(Settings):
     )
     people: int = param(
         4, "most people on a shift that are tried; 4.4 asks for at least 2", "input",
-        least=SHIFT_MIN, most=100,
+        least=SHIFT_MIN, most=50,
     )  # fmt: skip
     points_per_maintainer: int = param(
         1000, "fewest points per maintenance person that are tried", "input", least=10,

@@ -28,7 +28,7 @@ from typing import Any
 
 from twin.assessment.finding import Text
 from twin.center.sizing import SizeSettings
-from twin.experiment.design import Design
+from twin.experiment.design import MOST_CREW, Design
 from twin.experiment.evidence import Decision
 from twin.experiment.fleets import fleets_of, generated
 from twin.experiment.replicate import Changes, Replicator
@@ -69,7 +69,7 @@ class Threshold:
     variation : which; trials : by number of points; targets : those that count.
     crossings : by target, the points at which its mean falls below what is asked, interpolated;
         -inf or inf where that lies below or above everything tried.
-    between : by target, where its lower bound does and where its upper bound does.
+    between : by target, where its lower bound first does, and from where on its upper bound does.
     enough : the greatest number of points up to which every target is met (0: none).
     too_many : the least number from which on one is missed (inf: none).
     """
@@ -227,7 +227,7 @@ class _Prober:
         center = self.replicator.center
         change = self.changes(variation, points) or self.fleets[points]
         varied = self.replicator.scenario.changed(**change)
-        crew = math.ceil(points / self.per_maintainer)
+        crew = min(math.ceil(points / self.per_maintainer), MOST_CREW)
         own = crew if variation.own_crew else 0
         # Vans and spares are not the question here: everybody has one, nothing is missing.
         two = Design(SHIFT_MIN, own, SHIFT_MIN + own, max(self.like.spares, 0.1))
@@ -334,10 +334,11 @@ def threshold(
     for target in against:
         found = [trials[number].estimates[target.name] for number in grid]
         lower, mean, upper = (
-            crossing_of(grid, [bound - target.least for bound in bounds])
+            [bound - target.least for bound in bounds]
             for bounds in zip(*((e.lower, e.mean, e.upper) for e in found), strict=True)
         )
-        crossings[target.name], between[target.name] = mean, (lower, upper)
+        crossings[target.name] = crossing_of(grid, mean)
+        between[target.name] = crossing_of(grid, lower), last_crossing_of(grid, upper)
     met = takewhile(lambda number: trials[number].decision is Decision.MET, grid)
     missed = takewhile(lambda number: trials[number].decision is Decision.MISSED, reversed(grid))
     enough, too_many = max(met, default=0), min(missed, default=math.inf)
@@ -363,3 +364,15 @@ def crossing_of(points: Sequence[float], margins: Sequence[float]) -> float:
             share = margins[k - 1] / (margins[k - 1] - margin)
             return points[k - 1] + share * (points[k] - points[k - 1])
     return math.inf
+
+
+def last_crossing_of(points: Sequence[float], margins: Sequence[float]) -> float:
+    """From where on margins stay below 0; as :func:`crossing_of`, seen from the other end.
+
+    Examples
+    --------
+    >>> last_crossing_of([10.0, 20.0, 40.0], [-1.0, 1.0, -3.0])
+    25.0
+    """
+    above = [k for k, margin in enumerate(margins) if not margin < 0]
+    return crossing_of(points[above[-1] :], margins[above[-1] :]) if above else -math.inf

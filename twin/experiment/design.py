@@ -10,6 +10,9 @@ from twin.experiment.replicate import Changes
 from twin.quantity import TIME_UNITS, Quantity
 from twin.scenario import Scenario, ScenarioError
 
+MOST_CREW = 500
+"""Maintenance people that are tried at most; plenty is twice as many, as a roster has at most."""
+
 
 @dataclass(frozen=True)
 class Design:
@@ -21,7 +24,7 @@ class Design:
     maintenance : maintenance people; 0: the people of the shift do the maintenance.
     vans : its vans.
     spares : full stock of each device kind, as share of its devices.
-    heartbeat : interval of the devices, s; None: as the vendors have it.
+    heartbeat : interval of all devices, s; None: as the vendors have it.
     """
 
     people: int
@@ -42,7 +45,7 @@ class Design:
         changes: dict[str, Any] = {"centers": data["centers"]}
         if self.heartbeat is not None:
             for vendor in data["vendors"].values():
-                vendor["heartbeat"] = duration(self.heartbeat)
+                vendor |= {"heartbeat": duration(self.heartbeat), "heartbeat_of": {}}
             if scenario.changed(vendors=data["vendors"]).vendors != scenario.vendors:
                 changes["vendors"] = data["vendors"]
         return changes

@@ -14,6 +14,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
@@ -122,9 +123,11 @@ class Workers:
             self._pool = ProcessPoolExecutor(
                 self.number, multiprocessing.get_context("spawn"), initializer=_begin
             )
-        running: dict[Future[Figures], int] = {
-            self._pool.submit(figures, *jobs[number]): number for number in range(here, len(jobs))
-        }
+        with _uninterrupted():
+            running: dict[Future[Figures], int] = {
+                self._pool.submit(figures, *jobs[number]): number
+                for number in range(here, len(jobs))
+            }
         for done in as_completed(running):
             yield running[done], self._tick(done.result())
 
@@ -132,6 +135,20 @@ class Workers:
         self.periods += 1
         self.ticked()
         return found
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Holds an interrupt back while workers are started, which begin with what is held back here:
+    one that comes while they import is not theirs to report."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin() -> None:

@@ -4,7 +4,8 @@ Each year sites anew for all that is connected by then, with last year's centers
 (:mod:`twin.planning`), and sizes every center anew for the points that it then has, by simulated
 periods: nothing is divided by points. A center keeps the people, vans and spares that it has; where
 a target is not met, what it lacks is added until it is. Where it is undecided although the mean
-meets it, nothing is added for want of evidence: the center is then not shown to be enough.
+meets it, nothing is added for want of evidence: the center is then not shown to be enough. What
+is shown to be enough is so by fresh periods, which have not led to the size.
 
     people on a shift   for the 5 s and the 1 min of 6.1
     maintenance people  for maintenance in time and the online rate
@@ -25,7 +26,7 @@ from pathlib import Path
 
 from twin.center.sizing import SizeSettings
 from twin.center.spares import LEAST_STOCK
-from twin.experiment.design import Design
+from twin.experiment.design import MOST_CREW, Design
 from twin.experiment.evidence import Decision
 from twin.experiment.replicate import Replicator, Workers
 from twin.experiment.size import Bench, Tell, Trial, in_reach, untold
@@ -261,6 +262,7 @@ def grow(
     )
     scenario, center = replicator.scenario, replicator.center
     crew = max(2, start.maintenance, ceil(points / settings.points_per_maintainer))
+    crew = min(crew, MOST_CREW)
     most = Design(
         max(settings.people, start.people), crew, max(settings.vans, start.vans),
         max(settings.spares[-1], start.spares), start.heartbeat,
@@ -283,8 +285,11 @@ def grow(
         for name in lacking:
             more = _more(more, design, name, most, settings)
         if not lacking or more == design:
-            return trial, unreached
+            break
         design = more
+    if trial.decision is Decision.MET:  # by the periods that have led here: others have to say so
+        trial = bench.confirm(design, design.changes(scenario, center), asked)
+    return trial, unreached
 
 
 def _more(

@@ -20,14 +20,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from twin.center.sizing import SizeSettings
-from twin.experiment.design import Design, present
+from twin.experiment.design import MOST_CREW, Design, duration, present
 from twin.experiment.evidence import Decision, Estimate, looks
 from twin.experiment.replicate import Changes, Figures, Replicator
 from twin.experiment.targets import Target, targets
+from twin.scenario import Scenario, ScenarioError
 from twin.standard import SHIFT_MIN
 
 FRESH = 1_000_000
 """Number of the first period that only the confirmation uses."""
+
+MORE = 4
+"""People on a shift that plenty has beside the most that are tried."""
 
 Tell = Callable[[str, float], None]
 """Called with what is being done, and the share that is done."""
@@ -174,13 +178,13 @@ class Bench:
 def smallest(options: Sequence[Design], test: Callable[[Design], bool]) -> Design | None:
     """The first of ordered options that passes, where every option after a passing one passes.
 
-    What is clearly too small shows that in few periods, so the search begins at the small end:
-    with steps that double until an option passes, then by halves between it and the last that did
-    not.
+    What is clearly too small shows that in few periods, and what passes takes many, so the search
+    begins at the small end: the first two, then steps that double until an option passes, then by
+    halves, the smaller first, between it and the last that did not.
 
     Returns
     -------
-    The option, or None where not even the last passes. At most about 2 log2(k) + 2 are tested where
+    The option, or None where not even the last passes. At most about 2 log2(k) + 3 are tested where
     the answer is the k-th.
     """
     low, high, step = 0, len(options), 1
@@ -189,10 +193,10 @@ def smallest(options: Sequence[Design], test: Callable[[Design], bool]) -> Desig
         if test(options[place]):
             high = place
             break
+        step *= 2 if low else 1
         low = place + 1
-        step *= 2
     while low < high:
-        middle = (low + high) // 2
+        middle = (low + high - 1) // 2
         if test(options[middle]):
             high = middle
         else:
@@ -239,14 +243,18 @@ def size(replicator: Replicator, settings: SizeSettings, tell: Tell = untold) ->
     tell : called with what is being done, and the share that is done.
     """
     scenario, center = replicator.scenario, replicator.center
-    now = present(scenario, center)
-    points = int(figures_now(replicator, now)["points"])
-    crew = max(2, points // settings.points_per_maintainer)
-    most = Design(settings.people, crew, settings.vans, settings.spares[-1])
-    ample = replace(most, people=3 * settings.people, vans=2 * settings.vans, maintenance=2 * crew)
 
     def changes(design: Design) -> Changes:
         return design.changes(scenario, center)
+
+    _check_heartbeats(scenario, center, settings)
+    now = present(scenario, center)
+    points = int(figures_now(replicator, now)["points"])
+    crew = min(max(2, points // settings.points_per_maintainer), MOST_CREW)
+    most = Design(settings.people, crew, settings.vans, settings.spares[-1])
+    ample = replace(
+        most, people=settings.people + MORE, vans=2 * settings.vans, maintenance=2 * crew
+    )
 
     bench = Bench(replicator, settings, changes(ample))
     every = targets(settings)
@@ -295,6 +303,15 @@ def size(replicator: Replicator, settings: SizeSettings, tell: Tell = untold) ->
         design=design,
         final=final,
     )
+
+
+def _check_heartbeats(scenario: Scenario, center: str, settings: SizeSettings) -> None:
+    """Refuses an interval that the vendors cannot have now, and not when it is tried."""
+    for interval in settings.heartbeats:
+        try:
+            Design(SHIFT_MIN, 0, 1, 0.0, interval).changes(scenario, center)
+        except ScenarioError as error:
+            raise ScenarioError(f"size.heartbeats: {duration(interval)}: {error}") from error
 
 
 def in_reach(every: Sequence[Target], plenty: Trial) -> list[Target]:

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -22,6 +23,9 @@ from twin.load.driver import Target
 
 READY_S = 60.0
 """How long a start may take, the recovery of the database included."""
+
+TWIN = (sys.executable, "-m", "twin.cli")
+"""The command ``twin``, of the interpreter that runs."""
 
 _LOOK_S = 0.02
 _PREFIX = "/thirdPartyApi"
@@ -157,8 +161,9 @@ class ServedCore:
         self.data, self.tls, self.workers, self.speed = data, tls, workers, speed
         self._database = ["--database", database] if database else []
         self.port = free_port()
+        self.log = data.parent / f"{data.name}.log"
+        """All that its processes say."""
         self._process: subprocess.Popen[bytes] | None = None
-        self._log = data.parent / f"{data.name}.log"
 
     # -- its processes --------------------------------------------------------------------------
 
@@ -169,11 +174,11 @@ class ServedCore:
             self.data.mkdir(parents=True, exist_ok=True)
             settings.write_text(_SETTINGS)
         command = [
-            sys.executable, "-m", "twin.cli", "core", "serve", "--data", str(self.data),
+            *TWIN, "core", "serve", "--data", str(self.data),
             "--port", str(self.port), "--workers", str(self.workers), "--speed", repr(self.speed),
             *self._database,
         ]  # fmt: skip
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command if self.tls else [*command, "--http"], stdout=log, stderr=log
             )
@@ -199,7 +204,7 @@ class ServedCore:
 
     def last_words(self) -> str:
         """The end of its log."""
-        text = self._log.read_text(errors="replace") if self._log.exists() else ""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return f"its log ends: {text[-2000:]}"
 
     @property
@@ -208,6 +213,11 @@ class ServedCore:
         if self._process is None:
             raise SiegeError("the core is not running")
         return self._process.pid
+
+    @property
+    def runs(self) -> bool:
+        """Whether the process that was started lives."""
+        return self._process is not None and self._process.poll() is None
 
     def worker_pids(self) -> list[int]:
         """The processes that serve."""
@@ -266,6 +276,14 @@ class ServedCore:
         """A POST route, for the driver."""
         return Target(self.url + path, token, self.data / "server.crt" if self.tls else None)
 
+    @property
+    def trust(self) -> ssl.SSLContext:
+        """Trusts its certificate, which it has once it serves."""
+        context = self.target("").tls()
+        if context is None:
+            raise SiegeError(f"{self.url} is not https")
+        return context
+
     @contextlib.contextmanager
     def client(self, token: str = "") -> Iterator[Client]:
         """Calls with a token, over a connection that is closed afterwards."""
@@ -276,20 +294,27 @@ class ServedCore:
             client.close()
 
     def add_vendor(self, name: str) -> str:
-        """Register a vendor platform; returns its token."""
-        told = dict(line.split() for line in self._command("vendor", "add", name))
+        """Register a vendor platform that is not pulled; returns its token."""
+        appkey, secret = self.register_vendor(name)
         with self.client() as client:
-            credentials = {"appkey": told["appkey"], "masterSecret": told["masterSecret"]}
+            credentials = {"appkey": appkey, "masterSecret": secret}
             token: str = client.post(f"{_PREFIX}/auth/getToken", credentials)["token"]
         return token
 
-    def add_user(self, name: str, role: str) -> str:
-        """Register somebody; returns the token."""
-        told = dict(line.split() for line in self._command("user", "add", name, "--role", role))
-        return told["token"]
+    def register_vendor(self, name: str, url: str = "", *more: str) -> tuple[str, str]:
+        """Register a vendor platform, pulled at a URL if one is given; its appkey and secret."""
+        pulled = ["--url", url] if url else []
+        told = dict(line.split() for line in self._command("vendor", "add", name, *pulled, *more))
+        return told["appkey"], told["masterSecret"]
+
+    def add_user(self, name: str, role: str, *venues: str) -> str:
+        """Register somebody, an owner with venues; returns the token."""
+        owned = [word for venue in venues for word in ("--venue", venue)]
+        told = self._command("user", "add", name, "--role", role, *owned)
+        return dict(line.split() for line in told)["token"]
 
     def _command(self, *words: str) -> list[str]:
-        command = [sys.executable, "-m", "twin.cli", "core", *words, "--data", str(self.data)]
+        command = [*TWIN, "core", *words, "--data", str(self.data)]
         command += self._database
         told = subprocess.run(command, capture_output=True, text=True, check=False)
         if told.returncode:

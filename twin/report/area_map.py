@@ -178,6 +178,13 @@ def draw_villages(
                     path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
 
 
+def legible(text: str) -> str:
+    """A name as a figure can show it: without a Chinese font what is not Chinese in it."""
+    if text.isascii() or chinese_font():
+        return text
+    return "".join(char for char in text if char.isascii())
+
+
 def names_apart(
     network: RoadNetwork,
     frame: tuple[float, float, float, float],

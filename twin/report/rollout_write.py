@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twin.experiment.rollout import Rollout
-from twin.report.area_map import draw_roads, draw_scale, draw_villages, set_frame
+from twin.report.area_map import draw_roads, draw_scale, draw_villages, legible, set_frame
 from twin.report.figures import INK, Pen
 from twin.report.output import Picture, drawing, font_note, lead, output, save, template
 from twin.report.rollout_table import (
@@ -129,7 +129,7 @@ def draw_map(rollout: Rollout, pen: Pen) -> Figure:
         x, y = network.project([c.lon for c in new], [c.lat for c in new])
         ax.plot(x, y, "*", ms=19, mfc=tint, mec=INK, ls="", zorder=6, label=year.name)
         for at, up, center in zip(x, y, new, strict=True):
-            name = f"{center.name}: {center.points:,}"
+            name = legible(f"{center.name}: {center.points:,}")
             ax.annotate(name, (at, up), xytext=(0, -16), ha="center", zorder=7,
                         textcoords="offset points", fontsize=8.5, fontweight="bold",
                         bbox={"fc": "white", "ec": "none", "alpha": 0.75, "pad": 0.8})  # fmt: skip

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.planning.plan import SitePlan
-from twin.report.area_map import draw_roads, draw_scale, draw_villages, rings, set_frame
+from twin.report.area_map import (
+    draw_roads,
+    draw_scale,
+    draw_villages,
+    legible,
+    rings,
+    set_frame,
+)
 from twin.report.figures import INK, LIMIT, Pen
 from twin.report.site_table import headline, limits, missed_heads, tight_value, tightest
 from twin.report.site_texts import tell
@@ -81,7 +88,9 @@ def draw_plan(plan: SitePlan, pen: Pen) -> Figure:
     margin = 0.03 * max(x1 - x0, y1 - y0)
     frame = (x0 - margin, y0 - margin, x1 + margin, y1 + margin)
     shape = (frame[3] - frame[1]) / (frame[2] - frame[0])
-    figure, ax = pen.sheet(height=min(max(10.0 * shape, 4.0), 12.0) + 1.8, width=10.0)
+    heads = _heads(plan, pen.lang)
+    height = min(max(10.0 * shape, 4.0), 12.0) + 1.3 + sum(_HEAD_IN * n for _, _, n in heads)
+    figure, ax = pen.sheet(height=height, width=10.0)
     set_frame(ax, frame)
     draw_roads(ax, plan.network)
     lang, demand, colours = pen.lang, plan.demand, tints(plan)
@@ -118,7 +127,7 @@ def draw_plan(plan: SitePlan, pen: Pen) -> Figure:
     ]
     draw_villages(ax, plan.network, taken)
     draw_scale(ax)
-    _title(ax, plan, lang)
+    _title(ax, heads)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, columnspacing=1.6)
     return figure
 
@@ -187,21 +196,31 @@ def _words(
     """Words near a place that stay readable on whatever is below them."""
     from matplotlib.patheffects import withStroke
 
-    ax.annotate(text, (x, y), xytext=(0, up), textcoords="offset points", ha="center",
+    ax.annotate(legible(text), (x, y), xytext=(0, up), textcoords="offset points", ha="center",
                 fontsize=size, weight="bold" if bold else "normal", color=tint, zorder=8,
                 path_effects=[withStroke(linewidth=3, foreground="white")])  # fmt: skip
 
 
-def _title(ax: Axes, plan: SitePlan, lang: Language) -> None:
-    """What is not reached first, then the answer."""
+def _heads(plan: SitePlan, lang: Language) -> list[tuple[str, str, int]]:
+    """What stands above the map, from below: words, colour, lines."""
     width = 52 if lang == "zh" else 92
-    lines = [(textwrap.fill(headline(plan, lang), width), INK)]
-    lines += [(textwrap.fill(head, width), LIMIT) for head, _ in missed_heads(plan, lang)[::-1]]
+    said = [(headline(plan, lang), INK)]
+    said += [(head, LIMIT) for head, _ in missed_heads(plan, lang)[::-1]]
+    wrapped = [(textwrap.fill(text, width), tint) for text, tint in said]
+    return [(text, tint, text.count("\n") + 1) for text, tint in wrapped]
+
+
+_HEAD_IN = 0.21
+"""Height of a line above the map, inches."""
+
+
+def _title(ax: Axes, heads: Sequence[tuple[str, str, int]]) -> None:
+    """What is not reached first, then the answer."""
     up = 4.0
-    for text, tint in lines:
+    for text, tint, lines in heads:
         ax.annotate(text, (0.0, 1.0), xytext=(0, up), xycoords="axes fraction", color=tint,
                     textcoords="offset points", fontsize=10.5, weight="bold")  # fmt: skip
-        up += 15.0 * (text.count("\n") + 1)
+        up += 72 * _HEAD_IN * lines
 
 
 def _shading(area: Any, tint: str) -> PathCollection:

@@ -106,8 +106,8 @@ def _how_much(plan: SitePlan, missed: Sequence[Uncovered], lang: Language) -> st
     if venues:
         points = f"{int(plan.demand.points[at].sum()):,}"
         parts.append(tell("missed_venues", lang, venues=f"{venues:,}", points=points))
-    if len(missed) > venues:
-        parts.append(tell("missed_edge", lang, edge=len(missed) - venues))
+    if edge := len(missed) - venues:
+        parts.append(tell("missed_edge", lang, edge=edge, s="" if edge == 1 else "s"))
     return ("，" if lang == "zh" else ", ").join(parts)
 
 
@@ -221,20 +221,27 @@ def _broken(plan: SitePlan, center: CenterPlan, lang: Language) -> Iterator[str]
         for k in lost
         if shapely.contains_xy(center.area, plan.demand.x[k], plan.demand.y[k])
     ]
-    for which, limit in (("limit", center.time), ("radius", center.radius)):
-        if limit is None or limit.share <= 1.0:
-            continue
-        unit = "km" if lang == "zh" else " km"
+    unit = "km" if lang == "zh" else " km"
+    parts = [
+        tell(
+            "edge_part",
+            lang,
+            count=limit.broken,
+            limit=words[which],
+            value=minutes(limit.value, lang) if which == "limit" else km(limit.value) + unit,
+            side=side(_bearing(center, limit), lang),
+        )
+        for which, limit in (("limit", center.time), ("radius", center.radius))
+        if limit is not None and limit.share > 1.0
+    ]
+    if parts and center.edge is not None:
         names = ", ".join(inside[:SHOWN]) + (", ..." if len(inside) > SHOWN else "")
         yield tell(
             "edge_broken",
             lang,
             name=center.name,
-            count=limit.broken,
-            all=0 if center.edge is None else len(center.edge),
-            limit=words[which],
-            value=minutes(limit.value, lang) if which == "limit" else km(limit.value) + unit,
-            side=side(_bearing(center, limit), lang),
+            all=len(center.edge),
+            parts=("，" if lang == "zh" else ", ").join(parts),
             unreached=tell("edge_unreached", lang, names=names) if inside else "",
         )
 
@@ -319,7 +326,9 @@ def incident_lines(plan: SitePlan, lon: float, lat: float, lang: Language) -> li
     lines = [tell("incident", lang, place=f"{lon:g}, {lat:g}")]
     for hydrant, metres in found:
         name = plan.hydrants.names[hydrant]
-        lines.append(tell("incident_row", lang, name=name, metres=f"{metres:,.0f}"))
+        at = _degrees(plan, float(plan.hydrants.x[hydrant]), float(plan.hydrants.y[hydrant]))
+        place = {axis: f"{value:.5f}" for axis, value in at.items()}
+        lines.append(tell("incident_row", lang, name=name, metres=f"{metres:,.0f}", **place))
     return lines if found else [*lines, tell("incident_none", lang)]
 
 
@@ -433,8 +442,12 @@ def print_plan(
     console.print(Line(question(plan, lang) + colon + quality(plan, lang)))
     for line in fact_lines(plan, lang):
         console.print(Line(line))
-    for line in remarks(plan, lang):
+    told = list(remarks(plan, lang))
+    for line in told[: 2 * SHOWN]:
         console.print(Line(line, style="yellow"))
+    if len(told) > 2 * SHOWN:
+        more = tell("more", lang, count=len(told) - 2 * SHOWN, file="site.html")
+        console.print(Line(more, style="yellow"))
     console.print(_table(plan, lang, console.width))
     if plan.front:
         console.print(Line(tell("front", lang), style="bold"))

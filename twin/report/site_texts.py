@@ -42,7 +42,7 @@ WORDS: dict[str, Text] = {
     "no_candidate": Text("Reached from no candidate", "任何候选点都不可达"),
     "not_chosen": Text("Not reached from the chosen centers", "所选中心不可达"),
     "missed_venues": Text("{venues} venues with {points} points", "{venues}家单位（{points}点）"),
-    "missed_edge": Text("{edge} points of edge and roads", "{edge}个外缘与道路点"),
+    "missed_edge": Text("{edge} point{s} of edge and roads", "{edge}个外缘与道路点"),
     "missed": Text(
         "{name}{facts}: nearest {candidate}, {minutes}, {straight} km straight, {road}; {why}",
         "{name}{facts}：最近的{candidate}，{minutes}，直线{straight}km，{road}；{why}",
@@ -59,9 +59,12 @@ WORDS: dict[str, Text] = {
     "too_late_and_far": Text("beyond {limit} and {radius}", "超过{limit}和{radius}"),
     "too_far": Text("beyond {radius}", "超过{radius}"),
     "edge_broken": Text(
-        "{name} does not keep 5.1.1 at its edge: {count} of {all} points lie beyond {limit}, up to "
-        "{value} in the {side}{unreached}",
-        "{name}的边缘不符合5.1.1：{all}个点中{count}个超过{limit}，{side}最大为{value}{unreached}",
+        "{name} does not keep 5.1.1 at its edge: of {all} points {parts}{unreached}",
+        "{name}的边缘不符合5.1.1：{all}个点中{parts}{unreached}",
+    ),
+    "edge_part": Text(
+        "{count} lie beyond {limit} (up to {value} in the {side})",
+        "{count}个超过{limit}（{side}侧最大为{value}）",
     ),
     "edge_unreached": Text(
         "; no candidate reaches what is named above there ({names})",
@@ -164,7 +167,9 @@ WORDS: dict[str, Text] = {
         "Water: no hydrant is known; give siting.hydrants_file", "消防水源：无消火栓资料"
     ),
     "incident": Text("Hydrants for the incident at {place}", "事故点{place}的消火栓"),
-    "incident_row": Text("{name}: {metres} m by road", "{name}：道路距离{metres}m"),
+    "incident_row": Text(
+        "{name}: {metres} m by road, at {lon}, {lat}", "{name}：道路距离{metres}m，位于{lon}, {lat}"
+    ),
     "incident_none": Text("no working hydrant", "无可用消火栓"),
     "price": Text(
         "price {price} a year: {centers} centers and {people} duty people (assumed prices)",
@@ -267,6 +272,8 @@ def km(metres: float) -> str:
 
 def percent(share: float) -> str:
     """A share in per cent; 100 only where it is all, 0 only where it is nothing."""
+    if share == 0:
+        return "0 %"
     shown = 100 * share
     if 0 < shown < 0.05:
         return "< 0.1 %"

@@ -220,18 +220,24 @@ def trial_rows(study: Study, lang: Language) -> list[tuple[list[str], Decision]]
 
 
 def smaller(study: Study, lang: Language) -> list[str]:
-    """The greatest option of each step that is not shown to be enough, and why."""
+    """The greatest option of each step that is not shown to be enough, and why; of maintenance
+    the shift's own (0 people) as well."""
     best = study.sizing.design
     if best is None:
         return []
     names = {target.name: target for target in study.sizing.targets}
     lines = []
-    for step in ("people", "maintenance", "vans", "spares", "heartbeat"):
-        options = [
-            trial
-            for trial in study.sizing.trials
-            if trial.step == step and trial.decision is not Decision.MET
-        ]
+    short = [trial for trial in study.sizing.trials if trial.decision is not Decision.MET]
+    beside = [trial for trial in short if trial.design.people == best.people]
+    for step, trials in (
+        ("people", short),
+        ("maintenance", [trial for trial in beside if trial.design.maintenance == 0]),
+        ("maintenance", [trial for trial in beside if trial.design.maintenance > 0]),
+        ("vans", beside),
+        ("spares", beside),
+        ("heartbeat", beside),
+    ):
+        options = [trial for trial in trials if trial.step == step]
         if not options:
             continue
         trial = max(options, key=lambda t: float(getattr(t.design, step) or 0.0))
@@ -286,8 +292,13 @@ def threshold_lead(study: Study, lang: Language) -> str:
     assert study.curve is not None
     facts: dict[str, str] = {}
     for before, found in (("", study.curve.base), ("crew_", study.curve.crew)):
+        tried = sorted(found.trials)
         for name in COLUMNS:
-            facts[before + name] = crossing(found.crossings[name], sorted(found.trials))
+            low, high = (crossing(points, tried) for points in found.between[name])
+            one_side = low == high  # both ends beyond what was tried
+            facts[before + name] = (
+                low if one_side else f"{crossing(found.crossings[name], tried)} ({low} .. {high})"
+            )
     lost = f"{100 * study.sizing.settings.lost:g} %"
     return tell("threshold_lead", lang, standard=f"{POINTS_PER_CENTER:,}", lost=lost, **facts)
 
@@ -309,6 +320,13 @@ def notes(study: Study, lang: Language) -> list[str]:
                 per=f"{study.curve.points_per_maintainer:,}",
             )
         )
+        if not study.curve.generated:
+            found.append(tell("threshold_in_turn", lang, center=study.sizing.center))
+        if study.curve.left_out:
+            numbers = ", ".join(f"{points:,}" for points in study.curve.left_out)
+            found.append(tell("threshold_left_out", lang, points=numbers))
+    elif settings.curve:
+        found.append(tell("threshold_none", lang))
     return found
 
 
@@ -389,6 +407,8 @@ def write_tables(folder: Path, study: Study) -> None:
                 "binding": found.binding,
                 "points": found.points,
                 **{f"points_{name}": at for name, at in found.crossings.items()},
+                **{f"low_{name}": low for name, (low, _) in found.between.items()},
+                **{f"high_{name}": high for name, (_, high) in found.between.items()},
                 "met_to": found.enough or "",
                 "not_met_from": "" if found.too_many == math.inf else found.too_many,
             }

@@ -124,14 +124,30 @@ WORDS: dict[str, Text] = {
     ),
     "threshold_how": Text(
         "Points at which the mean falls below what is asked, interpolated between the numbers "
-        'tried. "Met to" and "not met from" are what the periods decide with {confidence} '
-        "confidence: between them is undecided. Where plenty of people does not keep 97 % either "
-        "(last column: at the number of points beside the threshold), it is not the people: fewer "
-        "nuisance alarms, for one, leave a larger share of alarms that somebody has to go to. "
-        "Vans and spares are plentiful here; one "
-        "maintenance person looks after {per} points where there are any.",
-        "均值低于要求时的点数，由相邻试验点数插值。“满足至”“不满足自”为置信度{confidence}下可判定"
+        "tried; in brackets, where the {confidence} bounds of the mean do, one on each side: "
+        'between these the threshold lies. "Met to" and "not met from" are what the periods decide '
+        "of all targets together: between them is undecided. Where plenty of people does not keep "
+        "97 % either (last column: at the number of points beside the threshold), it is not the "
+        "people: fewer nuisance alarms, for one, leave a larger share of alarms that somebody has "
+        "to go to. Vans and spares are plentiful here; one maintenance "
+        "person looks after {per} points where there are any.",
+        "均值低于要求时的点数，由相邻试验点数插值；括号内为均值的{confidence}单侧置信界（上下各一）低于"
+        "要求时的点数，阈值在其间。“满足至”“不满足自”为置信度{confidence}下可判定"
         "的点数，其间未能判定。末列为阈值附近人员充裕时的处置率：若其亦低于97%，则原因不在人数。此处车辆与备件充裕；设维保人员时每人负责{per}点。",
+    ),
+    "threshold_in_turn": Text(
+        "The numbers of points are made of {center}'s own venues: taken in a random order, all of "
+        "them before one is taken again, at their places and with their devices.",
+        "各点数由{center}自有场所组成：按随机顺序选取，全部选完后再重复，位置与设备不变。",
+    ),
+    "threshold_left_out": Text(
+        "Not tried, because whole venues do not come to it within 5 %: {points} points.",
+        "未试验（以整个场所组成时误差超过5%）的点数：{points}。",
+    ),
+    "threshold_none": Text(
+        "No threshold is shown: whole venues of the center come to none of the numbers of points "
+        "of size.curve within 5 %.",
+        "未给出阈值：以整个场所组成时，size.curve中的各点数误差均超过5%。",
     ),
     "variation": Text("what is changed", "变化因素"),
     "col_handling": Text("97 % handling", "处置率97%"),
@@ -173,10 +189,11 @@ WORDS: dict[str, Text] = {
         "要求为“不满足”，否则为“未能判定”，不作任何结论。单个年份达标的比例另列。",
     ),
     "note_search": Text(
-        "The search takes the smallest option of each step with which everything still holds, in "
-        "this order. What it comes to is simulated for {periods} fresh periods that the search has "
+        "The search takes the fewest people in all first, on the shifts and for maintenance (0: "
+        "the shift does it), then the smallest option of each later step with which everything "
+        "holds. What it comes to is simulated for {periods} fresh periods that the search has "
         "not seen; only these carry the statement above.",
-        "按上述步骤依次选取仍满足全部要求的最小选项。所得配置另以未参与搜索的{periods}个新时段确认，"
+        "先取值班与维保合计最少的人数（维保0人：由值班人员承担），再依次选取仍满足全部要求的最小选项。所得配置另以未参与搜索的{periods}个新时段确认，"
         "以上结论仅以此为据。",
     ),
     "note_late": Text(

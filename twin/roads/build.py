@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -235,13 +235,11 @@ def build_network(raw: RawMap, settings: RoadSettings) -> RoadNetwork:
     local = projection(*origin)
     x, y = (np.asarray(axis) for axis in local(lon, lat))
 
-    classes = {index: ROAD_CLASSES.index(tags["highway"]) for index, (_, tags) in _used(raw, way)}
-    speeds = {
-        index: max_speed(tags) or settings.speeds[tags["highway"]]
-        for index, (_, tags) in _used(raw, way)
-    }
-    road_class = np.array([classes[w] for w in way.tolist()], np.int8)
-    speed = np.array([speeds[w] for w in way.tolist()], float)
+    used, of_used = np.unique(way, return_inverse=True)
+    tags_of = [raw.ways[index][1] for index in used.tolist()]
+    road_class = np.array([ROAD_CLASSES.index(tags["highway"]) for tags in tags_of], np.int8)
+    speed = np.array([max_speed(tags) or settings.speeds[tags["highway"]] for tags in tags_of])
+    road_class, speed = road_class[of_used], speed[of_used]
     # two nodes at one place still are two: an edge of no length would vanish from a sparse matrix
     length = np.maximum(np.hypot(x[end] - x[start], y[end] - y[start]), 0.01)
 
@@ -287,39 +285,26 @@ def _check_degrees(raw: RawMap) -> None:
         )
 
 
-def _used(raw: RawMap, way: NDArray[np.int64]) -> list[tuple[int, tuple[list[int], Tags]]]:
-    return [(int(index), raw.ways[index]) for index in np.unique(way)]
-
-
 def _segments(
     raw: RawMap,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], int]:
     """Directed segments of the drivable ways: start, end, way, contraflow; and missing nodes."""
-    starts: list[int] = []
-    ends: list[int] = []
-    ways: list[int] = []
-    against: list[bool] = []
-    missing = 0
-    for index, (nodes, tags) in enumerate(raw.ways):
-        if not drivable(tags):
-            continue
-        missing += nodes.count(-1)
-        pairs = [(a, b) for a, b in pairwise(nodes) if a != b and min(a, b) >= 0]
-        forward, backward = directions(tags)
-        for allowed, flip in ((forward, False), (backward, True)):
-            if not allowed and tags["highway"] in _NEVER_AGAINST:
-                continue
-            starts += [pair[flip] for pair in pairs]
-            ends += [pair[not flip] for pair in pairs]
-            ways += [index] * len(pairs)
-            against += [not allowed] * len(pairs)
-    return (
-        np.array(starts, int),
-        np.array(ends, int),
-        np.array(ways, int),
-        np.array(against, bool),
-        missing,
-    )
+    used = [index for index, (_, tags) in enumerate(raw.ways) if drivable(tags)]
+    lines = [raw.ways[index][0] for index in used]
+    # for the line as drawn and against it: not open to all, and not even to an engine
+    closed = ~np.array([directions(raw.ways[index][1]) for index in used], bool).reshape(-1, 2)
+    motorway = np.array([raw.ways[index][1]["highway"] in _NEVER_AGAINST for index in used], bool)
+    node = np.array(list(chain.from_iterable(lines)), int)
+    line = np.repeat(np.arange(len(used)), [len(nodes) for nodes in lines])
+    pair = (line[1:] == line[:-1]) & (node[1:] != node[:-1]) & (node[1:] >= 0) & (node[:-1] >= 0)
+    first, second, line = node[:-1][pair], node[1:][pair], line[:-1][pair]
+    start, end = np.concatenate([first, second]), np.concatenate([second, first])
+    way = np.concatenate([line, line])
+    against = np.concatenate([closed[line, 0], closed[line, 1]])
+    order = np.argsort(way, kind="stable")  # way by way, along it and then against it
+    order = order[~(against & motorway[way])[order]]
+    missing = int(np.count_nonzero(node < 0))
+    return start[order], end[order], np.array(used, int)[way[order]], against[order], missing
 
 
 def _junctions(

@@ -7,6 +7,7 @@ Every reader returns a :class:`~twin.roads.build.RawMap`; what becomes of it is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ def load_roads(settings: RoadSettings) -> RoadNetwork:
         from twin.roads.district import district
 
         raw = district(settings.townships)
+    elif settings.hazards_file is None:
+        return built_in(settings.model_dump_json())
     else:
         from twin.roads.township import township
 
@@ -56,6 +59,14 @@ def load_roads(settings: RoadSettings) -> RoadNetwork:
     if settings.hazards_file is not None:
         raw.places += read_hazards(Path(settings.hazards_file))
     return build_network(raw, settings)
+
+
+@lru_cache(maxsize=4)
+def built_in(settings: str) -> RoadNetwork:
+    """The built-in township with these settings (as JSON), once in a process that runs many."""
+    from twin.roads.township import township
+
+    return build_network(township(), RoadSettings.model_validate_json(settings))
 
 
 def _read_file(path: Path) -> RawMap:

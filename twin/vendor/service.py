@@ -73,12 +73,14 @@ class Trouble:
     failures : so many calls from now on are answered with 500.
     cut : lists end after so many entries and do not say so.
     garbage : answers are no JSON.
+    endless : pages of so many entries, one after the other for ever.
     """
 
     delay_s: float = 0.0
     failures: int = 0
     cut: int | None = None
     garbage: bool = False
+    endless: int | None = None
 
 
 @dataclass
@@ -216,6 +218,9 @@ class VendorPlatform:
             raise Malformed(f"limit is {limit!r}; a whole number from 1 to {BATCH} is expected")
         after = request.query_params.get("after", "")
         page: Page[Any] = page_of(found, after, int(limit))
+        if self.trouble.endless is not None:
+            again = [one for _, one in found] * self.trouble.endless
+            return Page(again[: self.trouble.endless], page.total, f"{after}x")
         cut = self.trouble.cut
         if cut is not None and len(found) > cut:
             return Page(page.items[:cut], page.total, None)

@@ -560,13 +560,17 @@ class Way:
     ) -> Floats:
         """Draws of events, keyed by kind, device and number: shape (len(device), columns)."""
         result = np.empty((len(device), columns))
-        for kind, part in self.slices.items():
-            rows = np.flatnonzero((device >= part.start) & (device < part.stop))
-            for k in np.unique(number[rows]):
-                here = rows[number[rows] == k]
-                generator = self.streams.generator(*name, kind, int(k))
-                draw = generator.standard_normal if normal else generator.random
-                result[here] = draw((part.stop - part.start, columns))[device[here] - part.start]
+        if len(device) == 0:
+            return result
+        kinds = list(self.slices.items())
+        kind = np.searchsorted([part.start for _, part in kinds], device, side="right") - 1
+        order = np.lexsort((number, kind))
+        new = (np.diff(kind[order]) != 0) | (np.diff(number[order]) != 0)
+        for here in np.split(order, np.flatnonzero(new) + 1):
+            word, part = kinds[kind[here[0]]]
+            generator = self.streams.generator(*name, word, int(number[here[0]]))
+            draw = generator.standard_normal if normal else generator.random
+            result[here] = draw((part.stop - part.start, columns))[device[here] - part.start]
         return result
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any
@@ -238,13 +237,11 @@ def _plain(text: str) -> str:
     )
 
 
-def main(argv: Sequence[str]) -> None:
-    """Writes the document to the file named."""
-    text = json.dumps(document(), ensure_ascii=False, indent=2) + "\n"
-    path = Path(argv[0])
+def write(document: Json, path: Path) -> None:
+    """Writes a document to a file, whose folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8")
+    path.write_text(json.dumps(document, ensure_ascii=False, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    write(document(), Path(sys.argv[1]))

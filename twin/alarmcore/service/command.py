@@ -11,6 +11,7 @@ import os
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from twin.alarmcore.errors import CoreError
 
@@ -55,7 +56,9 @@ def add_parser(commands: Any) -> None:
     new.add_argument(
         "--role", required=True, choices=("operator", "manager", "owner", "upstream", "auditor")
     )
-    new.add_argument("--venue", action="append", default=[], help="an owner's venue; repeatable")
+    new.add_argument(
+        "--venue", action="append", default=[], help="an owner's, as VENDOR/VENUE; repeatable"
+    )
 
 
 def _action(actions: Any, name: str, what: str, run: Any) -> argparse.ArgumentParser:
@@ -95,6 +98,8 @@ def _add_vendor(arguments: argparse.Namespace) -> int:
 
     if not 1 <= arguments.pull_period <= 24:
         raise CoreError(f"--pull-period is {arguments.pull_period} h; B.3.2 allows 1 h to 24 h")
+    if arguments.url is not None:
+        _check_url(arguments.url)
     period_s = arguments.pull_period * 3600
 
     async def add(db: Any) -> tuple[str, str]:
@@ -106,6 +111,16 @@ def _add_vendor(arguments: argparse.Namespace) -> int:
     appkey, secret = _in_database(arguments, add)
     print(f"appkey       {appkey}\nmasterSecret {secret}")
     return 0
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme == "https" and parts.hostname and not parts.query
+    except ValueError:
+        right = False
+    if not right:
+        raise CoreError(f"--url is {url}; https://host:port is expected (B.2.1)")
 
 
 def _add_user(arguments: argparse.Namespace) -> int:
@@ -147,8 +162,15 @@ def _export(arguments: argparse.Namespace) -> int:
 
     zone = load_settings(arguments.data.resolve() / "core.toml").time_zone
 
-    def time_us(text: str | None) -> int | None:
-        return None if text is None else round(instant(text).timestamp() * MICROSECONDS)
+    def time_us(option: str, text: str | None) -> int | None:
+        try:
+            return None if text is None else round(instant(text).timestamp() * MICROSECONDS)
+        except ValueError as error:
+            raise CoreError(f"{option}: {error}") from error
+
+    begin, until = time_us("--from", arguments.begin), time_us("--to", arguments.end)
+    _check_kept(arguments)
+    _check_folder(arguments.out)
 
     async def read(db: Any) -> Any:
         # The clock's mark is up to a second old; a row may be newer.
@@ -156,13 +178,12 @@ def _export(arguments: argparse.Namespace) -> int:
             "SELECT greatest(round(clock * 1e6)::bigint, (SELECT max(time) + 1 FROM event_log "
             "WHERE time >= floor(clock * 1e6)::bigint)) FROM core"
         )
-        asked = time_us(arguments.end)
-        end = now if asked is None else min(asked, now)
+        end = now if until is None else min(until, now)
         # Else a row might come after this export that belongs to it, and be in no other.
         if await settled_us(lambda: contextlib.nullcontext(db), now) < now:
             raise CoreError("a transaction of the service takes long; export when it is over")
         async with db.transaction(isolation="repeatable_read", readonly=True):
-            return await read_period(db, zone, time_us(arguments.begin) or 0, end, now)
+            return await read_period(db, zone, begin or 0, end, now)
 
     try:
         log = _in_database(arguments, read)
@@ -177,6 +198,8 @@ def _backup(arguments: argparse.Namespace) -> int:
     from twin.alarmcore.service.serve import database_of
     from twin.alarmcore.store.archive import backup
 
+    _check_kept(arguments)
+    _check_folder(arguments.out)
     with database_of(arguments.data.resolve(), arguments.database) as url:
         backup(url, arguments.out)
     print(f"{arguments.out}: keep secret.key of the data folder with it; tokens are sealed with it")
@@ -199,7 +222,24 @@ def _restore(arguments: argparse.Namespace) -> int:
         if not arguments.database:  # made here a moment ago, and empty
             shutil.rmtree(data / "postgres", ignore_errors=True)
         raise
+    missing = [name for name in ("secret.key", "core.toml") if not (data / name).exists()]
+    copy = f"; copy {' and '.join(missing)} of the old data folder there first" if missing else ""
+    print(f"{data}: ready for twin core serve{copy}")
     return 0
+
+
+def _check_kept(arguments: argparse.Namespace) -> None:
+    """Reads no new, empty database because a folder's name is misspelt."""
+    if not arguments.database and not (arguments.data / "postgres").is_dir():
+        raise CoreError(
+            f"{arguments.data}: no data folder of a core; give the one that it serves, or its "
+            "--database"
+        )
+
+
+def _check_folder(out: Path) -> None:
+    if not out.parent.is_dir():
+        raise CoreError(f"{out}: its folder does not exist; make it, or write elsewhere")
 
 
 def _in_database(arguments: argparse.Namespace, work: Any) -> Any:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -123,13 +122,5 @@ def _schema(kind: Any) -> Json:
     return schema
 
 
-def main(argv: Sequence[str]) -> None:
-    """Writes the document to the file named."""
-    text = json.dumps(document(), ensure_ascii=False, indent=2) + "\n"
-    path = Path(argv[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    openapi.write(document(), Path(sys.argv[1]))

@@ -35,7 +35,7 @@ from twin.alarmcore.annexb.messages import (
 )
 from twin.alarmcore.service.engine import Arrival, take, venues
 from twin.alarmcore.store.batch import Message, receive, stored_bodies, take_messages
-from twin.alarmcore.store.database import COLLISION, DATABASE_AWAY
+from twin.alarmcore.store.database import COLLISION, DATABASE_AWAY, given_up_after
 
 if TYPE_CHECKING:
     from twin.alarmcore.service.core import Core
@@ -45,7 +45,7 @@ log = logging.getLogger("twin.core")
 MOST_IN_A_BATCH = 4000
 """Events of one transaction; a fire waits for no longer than one takes (assumption)."""
 
-COMMIT_S = 15.0
+COMMIT_S = 10.0
 """A batch that is not on disk by then is answered with 502 and Retry-After (assumption)."""
 
 MOST_WAITING = 40_000
@@ -334,7 +334,7 @@ class Ingest:
         core = self.core
         if core.refusing:
             raise DatabaseAway(core.refusing)
-        async with core.pool.acquire() as db, _soon(db), db.transaction():
+        async with core.pool.acquire() as db, _writing(db):
             batch = core.batch()
             ids = iter(core.new_ids(sum(len(push.items) for push in pushes)))
             rows = [
@@ -376,16 +376,11 @@ class Ingest:
 
 
 @contextlib.asynccontextmanager
-async def _soon(db: asyncpg.Connection) -> AsyncIterator[None]:
-    """Gives a connection up on which a batch takes too long: its database hangs.
-
-    A statement's own time limit does not do it: it waits for the database to end the statement.
-    """
-    limit = asyncio.get_running_loop().call_later(COMMIT_S, db.terminate)
-    try:
-        yield
-    finally:
-        limit.cancel()
+async def _writing(db: asyncpg.Connection) -> AsyncIterator[None]:
+    """A transaction that ends in time."""
+    with given_up_after(COMMIT_S, db):
+        async with db.transaction():
+            yield
 
 
 class DatabaseAway(Exception):

@@ -17,9 +17,13 @@ from typing import NamedTuple
 import asyncpg
 
 from twin.alarmcore.errors import CoreError
+from twin.alarmcore.store.database import given_up_after
 
 CHANGED = "tokens"
 """Whoever changes a token NOTIFYs this channel."""
+
+LOOK_UP_S = 5.0
+"""Within this time it is known who somebody is, or the database hangs (assumption)."""
 
 _MOST_REFUSED = 10_000
 
@@ -177,12 +181,13 @@ class Gate:
         if found is None:
             forgotten = self._forgotten
             async with self._looking, self._pool.acquire() as db:
-                row = await db.fetchrow(
-                    "SELECT 'vendor' AS role, name, id, NULL::text[] AS venues FROM vendor "
-                    "WHERE token_hash = $1 UNION ALL "
-                    "SELECT role, name, id, venues FROM account WHERE token_hash = $1",
-                    digest,
-                )
+                with given_up_after(LOOK_UP_S, db):
+                    row = await db.fetchrow(
+                        "SELECT 'vendor' AS role, name, id, NULL::text[] AS venues FROM vendor "
+                        "WHERE token_hash = $1 UNION ALL "
+                        "SELECT role, name, id, venues FROM account WHERE token_hash = $1",
+                        digest,
+                    )
             if row is None:
                 if forgotten == self._forgotten and len(self._refused) < _MOST_REFUSED:
                     self._refused.add(digest)

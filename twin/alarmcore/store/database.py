@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import re
 import subprocess
 import time
 import warnings
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -218,6 +220,19 @@ async def _reset(connection: asyncpg.Connection) -> None:
     """Of a connection that goes back to the pool: ours leave nothing but a broken transaction."""
     if connection.is_in_transaction():
         await connection.reset()
+
+
+@contextlib.contextmanager
+def given_up_after(seconds: float, connection: asyncpg.Connection) -> Iterator[None]:
+    """Ends a connection on which something takes too long: its database hangs.
+
+    A statement's own time limit does not do it: it waits for the database to end the statement.
+    """
+    limit = asyncio.get_running_loop().call_later(seconds, connection.terminate)
+    try:
+        yield
+    finally:
+        limit.cancel()
 
 
 async def check_promises(connection: asyncpg.Connection) -> None:

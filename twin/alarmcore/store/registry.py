@@ -64,6 +64,7 @@ class Stored(NamedTuple):
 
 
 T = TypeVar("T")
+E = TypeVar("E", bound=msgspec.Struct)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -184,9 +185,7 @@ async def put_gateways(
         )
 
     taken, refused = _part(vendor, given, lacks)
-    changed = await _changed(db, "gateway", {key: _text(one) for key, one in taken.items()})
-    back = await _removed(db, taken)
-    news = {key: taken[key] for key in sorted(changed | back)}
+    news = await _news(db, "gateway", taken)
     if news:
         rows = [
             _Row(
@@ -255,9 +254,7 @@ async def put_devices(
         )
 
     taken, refused = _part(vendor, given, lacks)
-    changed = await _changed(db, "device", {key: _text(one) for key, one in taken.items()})
-    back = await _removed(db, taken)
-    news = {key: taken[key] for key in sorted(changed | back)}
+    news = await _news(db, "device", taken)
     if news:
         rows = [
             _Row(
@@ -477,6 +474,12 @@ async def _changed(db: asyncpg.Connection, table: str, bodies: Mapping[str, str]
         list(bodies.values()),
     )
     return frozenset(row[0] for row in rows)
+
+
+async def _news(db: asyncpg.Connection, table: str, taken: Mapping[str, E]) -> dict[str, E]:
+    """Gateways or devices that are new, say something new, or are back in service; in order."""
+    changed = await _changed(db, table, {key: _text(one) for key, one in taken.items()})
+    return {key: taken[key] for key in sorted(changed | await _removed(db, taken))}
 
 
 async def _removed(db: asyncpg.Connection, keys: Iterable[str]) -> frozenset[str]:
