@@ -588,14 +588,14 @@ def test_another_kernel_gives_the_same_log(
 
 
 def test_a_run_leaves_next_to_nothing_to_the_garbage_collector() -> None:
-    scenario = load_scenario("township").changed(**{"duration": "5 d", "venues.points": 500})
+    scenario = load_scenario("township").changed(**{"duration": "20 d", "venues.points": 2000})
     simulate(scenario)  # the roads are drawn in the first run of a process
     gc.collect()
     gc.disable()
     try:
         simulate(scenario)
         assert not gc.isenabled()  # a run leaves the collector as it was
-        assert gc.collect() < 500
+        assert gc.collect() < 200
     finally:
         gc.enable()
     simulate(scenario)
