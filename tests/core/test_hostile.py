@@ -26,7 +26,7 @@ from test_core_events import event
 
 from twin.alarmcore.annexb.codes import PREFIX
 from twin.alarmcore.service.bodies import Bodies, NoRoom
-from twin.alarmcore.service.connections import MOST_HEAD_BYTES, Connection
+from twin.alarmcore.service.connections import MOST_HEAD_BYTES, Connection, Loop
 from twin.alarmcore.service.document import document_text
 from twin.alarmcore.service.outbox import WebhookAdapter
 from twin.alarmcore.service.vendor_client import VendorClient, VendorError
@@ -51,12 +51,13 @@ class Few(Connection):
 
 
 @contextlib.asynccontextmanager
-async def served_by(answer: bytes) -> AsyncIterator[int]:
+async def served_by(answer: bytes, delay_s: float = 0.0) -> AsyncIterator[int]:
     """A server of such connections, with one answer for all; yields its port."""
 
     async def app(_: Any, receive: Any, send: Any) -> None:
         while (await receive()).get("more_body"):
             pass
+        await asyncio.sleep(delay_s)
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": answer})
 
@@ -174,6 +175,20 @@ def test_an_answer_that_nobody_reads_is_let_go() -> None:
                     await asyncio.sleep(0.05)
 
     asyncio.run(main())
+
+
+def test_who_leaves_with_requests_under_way_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with served_by(MEGABYTE, delay_s=0.5) as port:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(GET * 5)
+            await asyncio.sleep(0.2)
+            writer.transport.abort()
+            await asyncio.sleep(1.0)
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(main())
+    assert not caplog.records
 
 
 def test_bodies_are_bounded_for_each_sender_and_for_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ taken many times and often at once.
 
 from __future__ import annotations
 
+import gc
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable
@@ -584,3 +585,18 @@ def test_another_kernel_gives_the_same_log(
     other = run(hard())
     assert len(kernels) == 1, "the world does not take its environment from simpy.Environment"
     assert file_of(other, tmp_path / "kernel.parquet") == file_of(log, tmp_path / "simpy.parquet")
+
+
+def test_a_run_leaves_next_to_nothing_to_the_garbage_collector() -> None:
+    scenario = load_scenario("township").changed(**{"duration": "20 d", "venues.points": 2000})
+    simulate(scenario)  # the roads are drawn in the first run of a process
+    gc.collect()
+    gc.disable()
+    try:
+        simulate(scenario)
+        assert not gc.isenabled()  # a run leaves the collector as it was
+        assert gc.collect() < 200
+    finally:
+        gc.enable()
+    simulate(scenario)
+    assert gc.isenabled()

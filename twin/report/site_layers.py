@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,8 @@ import numpy as np
 
 from twin.planning.handover import in_degrees
 from twin.planning.plan import SitePlan
-from twin.report.site_table import Row, tables, tightest
+from twin.report.site_rows import Row, tables
+from twin.report.site_table import degrees, tightest
 
 if TYPE_CHECKING:
     from shapely import Geometry
@@ -148,7 +149,7 @@ def _limits(plan: SitePlan) -> Iterator[Row]:
         if limit is not None and center.time is not None and center.radius is not None:
             yield {
                 "center": center.name,
-                **_degrees(plan, limit.x, limit.y),
+                **degrees(plan, limit.x, limit.y),
                 "binds": center.binds or "",
                 "edge_worst_hour_min": round(center.time.value / 60, 3),
                 "edge_straight_km": round(center.radius.value / 1000, 3),
@@ -157,18 +158,13 @@ def _limits(plan: SitePlan) -> Iterator[Row]:
             }
 
 
-def _degrees(plan: SitePlan, x: float, y: float) -> Mapping[str, float]:
-    lon, lat = plan.network.unproject(x, y)
-    return {"lon": round(float(lon), 7), "lat": round(float(lat), 7)}
-
-
 def _candidates(plan: SitePlan) -> Iterator[Row]:
     sites = plan.candidates
     chosen = set(plan.choice.sites.tolist())
     for k, name in enumerate(sites.names):
         yield {
             "candidate": name,
-            **_degrees(plan, float(sites.x[k]), float(sites.y[k])),
+            **degrees(plan, float(sites.x[k]), float(sites.y[k])),
             "standing": bool(sites.standing[k]),
             "chosen": k in chosen,
         }
@@ -176,7 +172,7 @@ def _candidates(plan: SitePlan) -> Iterator[Row]:
 
 def _hazards(plan: SitePlan) -> Iterator[Row]:
     for feature in plan.network.features_of("dangerous_chemicals", "filling_station"):
-        yield {"name": feature.name, "kind": feature.kind, **_degrees(plan, feature.x, feature.y)}
+        yield {"name": feature.name, "kind": feature.kind, **degrees(plan, feature.x, feature.y)}
 
 
 def _hydrants(plan: SitePlan) -> Iterator[Row]:
@@ -184,6 +180,6 @@ def _hydrants(plan: SitePlan) -> Iterator[Row]:
     for k, name in enumerate(found.names):
         yield {
             "name": name,
-            **_degrees(plan, float(found.x[k]), float(found.y[k])),
+            **degrees(plan, float(found.x[k]), float(found.y[k])),
             "working": bool(found.working[k]),
         }

@@ -13,6 +13,7 @@ from twin.report.assumptions import assumptions
 from twin.report.output import Picture, drawing, font_note, lead, output, save, template
 from twin.report.site_layers import write_layers
 from twin.report.site_map import draw_front, draw_plan, tints
+from twin.report.site_rows import write_tables
 from twin.report.site_svg import picture
 from twin.report.site_table import (
     COLUMNS,
@@ -30,7 +31,6 @@ from twin.report.site_table import (
     question,
     remarks,
     water_line,
-    write_tables,
 )
 from twin.report.site_texts import minutes, tell
 from twin.report.texts import Language, word

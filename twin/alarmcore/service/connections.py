@@ -64,6 +64,7 @@ class Connection(HttpToolsProtocol):
     _head = 0
     """Bytes that have come since the last of a body, of a request that is not whole."""
     _body_came = False
+    _answering: Any = None
     _wrong = ""
     """What is wrong with a request, where the parser does not see it."""
 
@@ -156,6 +157,7 @@ class Connection(HttpToolsProtocol):
         for timer in (self._limit, self._unread):
             if timer is not None:
                 timer.cancel()
+        self._nobody_listens()
         super().connection_lost(exc)
 
     @property
@@ -167,9 +169,19 @@ class Connection(HttpToolsProtocol):
     def drop(self) -> None:
         """Ends the connection at once."""
         self._by_silence.pop(self, None)
-        if self.cycle is not None:
-            self.cycle.disconnected = True  # what is under way writes nothing any more
+        self._nobody_listens()
         self.transport.abort()
+
+    def _nobody_listens(self) -> None:
+        """What is under way writes nothing any more: it would fill the log with failures."""
+        for cycle in (self._answering, self.cycle):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answering = cycle  # where requests follow each other unasked, not the last one
+        super()._start_asgi_task(cycle, app)
 
 
 class Loop(uvloop.Loop):

@@ -25,6 +25,7 @@ from twin.alarmcore.lifecycle import (
     SendConfirmed,
     SetDeadline,
     VenueState,
+    open_deadlines,
 )
 from twin.log import MICROSECONDS
 from twin.terms import Kind, Ticket
@@ -266,6 +267,9 @@ class Batch:
                 # At the step's time: another transaction, which began later, may have had the
                 # venue first, and the log must tell what came after what.
                 self.row(kind, who, message=message, alarm=alarm, value=value, text=text, at=now)
+                if kind is Kind.DEADLINE_MISSED:  # it may be an answer that came too late
+                    for gone in {*open_deadlines(before)} - {*open_deadlines(after)}:
+                        self.end_deadline(gone.alarm, gone.name)
             elif type(decision) is SetDeadline:
                 self._deadlines[decision.alarm, decision.name] = (venue, decision.at)
             elif type(decision) is CancelDeadline:
