@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("twin.core")
 
+COMMITTERS = 2
+"""Batches under way at a time: while the database writes one, the other is made ready."""
+
 MOST_IN_A_BATCH = 4000
 """Events of one transaction; a fire waits for no longer than one takes (assumption)."""
 
@@ -268,6 +271,11 @@ class Ingest:
 
     async def run(self) -> None:
         """Commits batches until it is cancelled."""
+        async with asyncio.TaskGroup() as committers:
+            for _ in range(COMMITTERS):
+                committers.create_task(self._commit_batches())
+
+    async def _commit_batches(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()

@@ -444,6 +444,7 @@ def worker_main() -> int:
     from twin.alarmcore.service.operation import log_to_stderr
 
     log_to_stderr()
+    import gc; gc.collect(); gc.freeze(); gc.set_threshold(20000, 20, 100)
     work: Work = pickle.loads(sys.stdin.buffer.read())
     end_with_parent(work.parent)
     try:
