@@ -108,7 +108,7 @@ class Seal:
 
     def sign(self, text: str) -> str:
         """What only this core can say about a text."""
-        return hmac.new(self._signing, text.encode(), hashlib.sha256).hexdigest()[:32]
+        return hmac.digest(self._signing, text.encode(), "sha256").hex()[:32]
 
     def signed(self, text: str, signature: str) -> bool:
         """Whether a signature of a text is ours."""

@@ -40,6 +40,7 @@ _PROMISES = {
 _EMBEDDED_SETTINGS = """
 # the alarm core's
 shared_buffers = 256MB
+min_wal_size = 1GB
 max_wal_size = 4GB
 checkpoint_timeout = 15min
 jit = off
