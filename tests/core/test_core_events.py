@@ -205,6 +205,21 @@ def test_a_fire_of_an_unknown_device_has_no_place_but_an_alarm(served: Served) -
     close(served, "?acme/nobody")
 
 
+@pytest.mark.parametrize(("kind", "alarms"), [("state", 0), ("fire", 1)])
+def test_too_many_events_at_once_are_an_alarm_if_they_may_be_one(
+    served: Served, kind: str, alarms: int
+) -> None:
+    def opened() -> list[str]:
+        return [alarm["venue"] for alarm in served.data("/core/alarm?open=true")["alarms"]]
+
+    for venue in opened():
+        close(served, venue)
+    answer = served.push([event("d3", "state")] * 1000 + [event("d3", kind)])
+    assert answer.status_code == 400
+    assert "1 to 1000" in answer.json()["message"]
+    assert opened() == ["?acme/?"] * alarms
+
+
 def test_a_fire_that_is_malformed_is_one_at_its_place(served: Served) -> None:
     answer = served.push({**event("d3", "fire"), "value": "hot"})
     assert answer.status_code == 400

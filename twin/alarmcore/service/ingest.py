@@ -1,9 +1,9 @@
 """From a vendor's push to its answer: what arrives together is one transaction (group commit).
 
-A push waits in one of two queues, fires in theirs, until the committer takes it. The committer
-takes all that waits, fires first, writes the messages and everything that follows from them in one
-transaction, and only then lets the answers go. One transaction is under way at a time in a worker,
-so that an ever longer queue makes ever larger transactions, not more of them.
+A push waits in one of two queues, fires in theirs, until a committer takes it. It takes all that
+waits, fires first, writes the messages and everything that follows from them in one transaction,
+and only then lets the answers go. Few transactions are under way at a time in a worker, so that an
+ever longer queue makes ever larger transactions, not more of them.
 """
 
 from __future__ import annotations
@@ -44,6 +44,13 @@ log = logging.getLogger("twin.core")
 
 COMMITTERS = 2
 """Batches under way at a time: while the database writes one, the other is made ready."""
+
+GATHER_S = 0.001
+"""How long a committer waits for more to come: what a transaction takes hardly depends on how much
+is in it."""
+
+ENOUGH = 32
+"""Pushes that are enough not to wait (assumption)."""
 
 MOST_IN_A_BATCH = 4000
 """Events of one transaction; a fire waits for no longer than one takes (assumption)."""
@@ -152,7 +159,7 @@ def parse(body: bytes, now: float) -> list[Item]:
             return [_unreadable(body)]
         if not 1 <= len(parts) <= BATCH:
             what = f"{len(parts)} events in one push; 1 to {BATCH} are taken"
-            return [Item("", "", None, body, what, bool(parts))]
+            return [Item("", "", None, body, what, bool(parts) and _may_be_fire(body))]
         return [_item(bytes(part), now) for part in parts]
     return [_item(body, now)]
 
@@ -190,9 +197,14 @@ def _unreadable(body: bytes) -> Item:
         value = fields.get(name)
         return value if isinstance(value, str) and len(value) <= 64 and "\0" not in value else ""
 
-    types = {found.decode() for found in _TYPE.findall(body)}
-    fire = bool(body.strip()) and not (types and types <= _NO_FIRE)
+    fire = bool(body.strip()) and _may_be_fire(body)
     return Item(text("messageId"), text("deviceId"), None, body, problem, fire)
+
+
+def _may_be_fire(body: bytes) -> bool:
+    """Whether a body that cannot be read says nothing else of itself."""
+    types = {found.decode() for found in _TYPE.findall(body)}
+    return not (types and types <= _NO_FIRE)
 
 
 def _impossible_time(text: str, now: float) -> str:
@@ -279,8 +291,11 @@ class Ingest:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._fires or self._others:
-                await self._commit(self._next())
+            while waiting := len(self._fires) + len(self._others):
+                if waiting < ENOUGH:
+                    await asyncio.sleep(GATHER_S)
+                if pushes := self._next():  # else the other committer has them
+                    await self._commit(pushes)
 
     def _next(self) -> list[Push]:
         pushes: list[Push] = []
