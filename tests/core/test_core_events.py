@@ -145,6 +145,7 @@ def test_what_devices_tell_is_believed_and_opens_tickets(served: Served) -> None
     assert hours == {"offline": 48, "fault": 48, "battery": 24, "hazard": None}
     path = f"/core/ticket/{mine['offline']['id']}"
     assert served.call("POST", path, "operator", json={}).status_code == 400
+    assert "6.5" in served.call("POST", path, "operator", json={"close": True}).text
     work = {"finding": "no power", "close": True}
     assert served.call("POST", path, "operator", json=work).json()["data"]["finding"] == "no power"
     ends = [event("d3", "online"), event("d3", "fault", what="sensor", phase="end")]

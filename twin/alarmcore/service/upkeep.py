@@ -14,7 +14,7 @@ from twin.alarmcore.service.endpoint import Call, Endpoint, nothing, wrong
 from twin.alarmcore.service.pages import Listing, read_page
 from twin.alarmcore.service.parameters import OPEN, PAGE
 from twin.alarmcore.service.tokens import Role
-from twin.terms import Kind
+from twin.terms import Kind, Ticket
 
 MANAGERS = frozenset({Role.MANAGER})
 AUDITORS = frozenset({Role.AUDITOR})
@@ -74,6 +74,8 @@ async def work_on_ticket(call: Call) -> TicketLine:
             raise nothing(f"no ticket {number}")
         if row["closed"] is not None:
             raise wrong("the ticket is closed already")
+        if work.close and row["kind"] == Ticket.OFFLINE and not (work.finding or row["finding"]):
+            raise wrong("why a device is offline is found out and recorded (6.5); give a finding")
         if work.finding:
             batch.row(Kind.TICKET_FINDING, row["device"], text=work.finding)
         if work.close:

@@ -49,6 +49,8 @@ recovery_init_sync_method = syncfs
 """
 
 
+_NOBODY = 2**22 + 1  # Linux numbers processes up to 2**22
+
 DATABASE_AWAY = (
     OSError,
     TimeoutError,
@@ -129,12 +131,25 @@ class Cluster:
         """Starts the cluster if it is not running; True if it had to."""
         if self.running():
             return False
+        self._disown()
         for _ in range(30):  # a long recovery outlasts the wheel's own limit of 10 s
             with contextlib.suppress(subprocess.SubprocessError):
                 self._server.ensure_postgres_running()
                 return True
             time.sleep(1.0)
         raise CoreError(f"{self.folder}: PostgreSQL does not start; its log is {self.folder}/log")
+
+    def _disown(self) -> None:
+        """Takes the number of a dead postmaster out of its file.
+
+        After a power cut the file stays, and the number may be another process's by now: the wheel
+        would take that for the postmaster, and end it with the cluster. The rest of the file stays:
+        PostgreSQL sees by it whether processes of the dead one still live.
+        """
+        path = self.folder / "postmaster.pid"
+        with contextlib.suppress(FileNotFoundError):
+            _, rest = path.read_text().split("\n", 1)
+            path.write_text(f"{_NOBODY}\n{rest}")
 
     def running(self) -> bool:
         """Whether the postmaster lives."""
@@ -147,6 +162,9 @@ class Cluster:
             os.kill(pid, 0)
         except (OSError, ValueError, IndexError):
             return None
+        with contextlib.suppress(FileNotFoundError):  # not Linux; or gone, as is seen below
+            if not Path(f"/proc/{pid}/cwd").samefile(self.folder):
+                return None  # after a power cut the file stays, and the number may be another's
         with contextlib.suppress(OSError):
             stat = Path(f"/proc/{pid}/stat")
             if stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] == "Z":
