@@ -140,6 +140,11 @@ class App:
         token = _token(scope["headers"])
         answered: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
         taken = None
+
+        def settle(result: Answered) -> None:
+            if not answered.done():  # else the service is stopping
+                answered.set_result(result)
+
         try:
             who = await self.core.gate.principal(token) if token else None
             if who is None:
@@ -147,7 +152,7 @@ class App:
             if who.role is not Role.VENDOR:
                 raise Refused(401, ReturnCode.NO_RIGHT, f"role {who.role} has no right to this")
             taken = Taken(self.core, (who.role, who.id))
-            self._submit(who, await taken.read(receive), answered.set_result)
+            self._submit(who, await taken.read(receive), settle)
             return await answered
         except Exception as error:
             return self._refused(error)

@@ -220,7 +220,7 @@ def _impossible_time(text: str, now: float) -> str:
 
 
 class Ingest:
-    """The queues of a worker and its committer."""
+    """The queues of a worker and its committers."""
 
     def __init__(self, core: Core) -> None:
         self.core = core

@@ -198,6 +198,7 @@ class Batch:
         self._opened: list[tuple[str, Ticket, float]] = []
         self._words: list[list[tuple[Any, ...]]] = []
         self._said: Counter[tuple[str, str]] = Counter()
+        self._measured: dict[str, Mapping[str, float]] = {}
         self._aside: list[tuple[int, str, bytes]] = []
 
     def row(
@@ -228,8 +229,7 @@ class Batch:
 
     def measure(self, device: str, parameters: Mapping[str, float]) -> None:
         """The latest measured values of a device."""
-        encoded = _encode_json(parameters).decode()
-        self._say(device, "state", ("state", "", None, nan, self.now, encoded))
+        self._measured[device] = parameters
 
     def _say(self, device: str, state: str, word: tuple[Any, ...]) -> None:
         """In every round of words, a device has at most one about each of its states."""
@@ -325,9 +325,15 @@ class Batch:
     async def write(self, db: asyncpg.Connection) -> None:
         """Writes everything; the caller's transaction makes it one."""
         calls: list[tuple[str, Sequence[Any]]] = []
-        if self._words:
-            words = [word for words in self._words for word in words]
-            ends = list(accumulate(map(len, self._words)))
+        measured = [
+            (device, "state", "", None, nan, self.now, _encode_json(parameters).decode())
+            for device, parameters in self._measured.items()
+        ]
+        if measured or self._words:
+            first, *later = self._words or [[]]
+            rounds = [[*measured, *first], *later]
+            words = [word for round_ in rounds for word in round_]
+            ends = list(accumulate(map(len, rounds)))
             calls.append(("believe", (self.center, self.now, ends, *zip(*words, strict=True))))
         if self._opened:
             tickets = zip(*self._opened, strict=True)
