@@ -67,6 +67,10 @@ class Connection(HttpToolsProtocol):
     _answering: Any = None
     _wrong = ""
     """What is wrong with a request, where the parser does not see it."""
+    _answered = 0.0
+    """When the last answer was whole, by the loop's time."""
+    _idle = False
+    """Nothing has come since then."""
 
     def connection_made(self, transport: Any) -> None:
         """Takes a connection, in the place of another where there are too many."""
@@ -80,6 +84,7 @@ class Connection(HttpToolsProtocol):
         """Takes a part of a request."""
         self._by_silence.pop(self, None)
         self._by_silence[self] = None
+        self._idle = False
         before = self.scope
         super().data_received(data)
         if self.transport.is_closing():
@@ -154,7 +159,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         self._by_silence.pop(self, None)
-        for timer in (self._limit, self._unread):
+        for timer in (self._limit, self._unread, self.timeout_keep_alive_task):
             if timer is not None:
                 timer.cancel()
         self._nobody_listens()
@@ -178,6 +183,36 @@ class Connection(HttpToolsProtocol):
             if cycle is not None and not cycle.response_complete:
                 cycle.disconnected = True
                 cycle.message_event.set()
+
+    def on_response_complete(self) -> None:
+        """An answer is whole: the next request has its turn, or may come for a while.
+
+        The framework sets a timer at every answer; one that looks again is enough.
+        """
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._answered, self._idle = self.loop.time(), True
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_handler()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Ends a connection on which nothing has come for too long."""
+        self.timeout_keep_alive_task = None
+        if not self._idle or self.transport.is_closing():
+            return
+        until = self._answered + self.timeout_keep_alive
+        if self.loop.time() >= until:
+            self.transport.close()
+        else:
+            self.timeout_keep_alive_task = self.loop.call_at(until, self.timeout_keep_alive_handler)
+
+    def _unset_keepalive_if_required(self) -> None:
+        pass
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._answering = cycle  # where requests follow each other unasked, not the last one

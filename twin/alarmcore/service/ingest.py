@@ -15,7 +15,7 @@ import re
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
@@ -131,10 +131,11 @@ class Push:
     vendor_name: str
     items: list[Item]
     settle: Callable[[Received | Exception], None]
+    size: int = field(init=False)
+    """Bytes of its events."""
 
-    def size(self) -> int:
-        """Bytes of its events."""
-        return sum(len(item.body) for item in self.items)
+    def __post_init__(self) -> None:
+        self.size = sum(len(item.body) for item in self.items)
 
 
 def parse(body: bytes, now: float) -> list[Item]:
@@ -248,12 +249,11 @@ class Ingest:
             raise DatabaseAway(self.core.refusing)
         fire = any(item.fire for item in push.items)
         self._hold_to_rate(push, fire)
-        size = push.size()
         reserve = FIRE_RESERVE if fire else 0
         if (
             self.core.metrics.waiting + len(push.items) > MOST_WAITING + reserve
             or self._held[push.vendor] + len(push.items) > MOST_OF_ONE + reserve
-            or self._bytes + size > MOST_WAITING_BYTES
+            or self._bytes + push.size > MOST_WAITING_BYTES
         ):
             self.core.metrics.refused += 1
             raise Full
@@ -269,7 +269,7 @@ class Ingest:
         """Counts what waits, until it is settled."""
         self.core.metrics.waiting += sign * len(push.items)
         self._held[push.vendor] += sign * len(push.items)
-        self._bytes += sign * push.size()
+        self._bytes += sign * push.size
 
     def _hold_to_rate(self, push: Push, fire: bool) -> None:
         """Holds a vendor to its rate."""
