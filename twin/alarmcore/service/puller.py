@@ -152,6 +152,8 @@ class Puller:
         try:
             async with self._turn, self.core.pool.acquire() as db:
                 row = await db.fetchrow("SELECT * FROM vendor WHERE id = $1", vendor)
+            if row["url"] is None:
+                return  # since a moment ago it is not pulled any more
             progress = _progress(row["pull_cursor"])
             problems, remarks = await self._checked_round(row, progress)
             await self._finish(row, progress, problems, remarks)
@@ -179,7 +181,7 @@ class Puller:
         remarks: list[str] = []
         settings = self.core.settings.pull
         try:
-            token = self.core.seal.open(row["token_sealed"])
+            token = self._token(row["token_sealed"])
             client = VendorClient(row["url"], token, self._tls, settings.timeout)
         except VendorError as error:
             return [str(error)], remarks
@@ -239,8 +241,20 @@ class Puller:
                 sealed = await db.fetchval(
                     "SELECT token_sealed FROM vendor WHERE id = $1", walk.vendor.id
                 )
-            walk.client.present(self.core.seal.open(sealed))
+            walk.client.present(self._token(sealed))
             await walk.run(job)
+
+    def _token(self, sealed: bytes | None) -> str:
+        """What is presented to a vendor.
+
+        Raises
+        ------
+        VendorError
+            If its token was ended meanwhile and it has got no new one.
+        """
+        if sealed is None:
+            raise VendorError("it has no token; it gets one with its masterSecret (B.4.1)")
+        return self.core.seal.open(sealed)
 
     async def _finish(
         self, row: asyncpg.Record, progress: Progress, problems: list[str], remarks: list[str]
@@ -254,12 +268,15 @@ class Puller:
             log.warning("vendor %s: %s", row["name"], "; ".join(problems))
         async with self._turn, self.core.pool.acquire() as db:
             await db.execute(
+                # Else `twin core vendor set` has changed it meanwhile, and made it due at once.
                 "UPDATE vendor SET pull_due = $2, pull_failures = $3, pull_error = $4 "
-                "WHERE id = $1",
+                "WHERE id = $1 AND url = $5 AND pull_period = $6",
                 row["id"],
                 due,
                 failures,
                 "; ".join((*problems, *remarks)) or None,
+                row["url"],
+                row["pull_period"],
             )
 
     def _backoff(self, failures: int) -> float:
