@@ -347,8 +347,9 @@ class Outbox:
         try:
             while True:
                 try:
-                    await self._record_done()
-                    await self._start_due()
+                    with self.core.round("outbox"):
+                        await self._record_done()
+                        await self._start_due()
                     await self._something_done()
                 except DATABASE_AWAY as error:
                     self.core.lost_database(error)

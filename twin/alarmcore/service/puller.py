@@ -34,6 +34,10 @@ PULL_LOCK = 0x7417_0003
 LOOK_S = 1.0
 """How often vendors that are due are looked for, in real seconds."""
 
+LOCKS_S = 10.0
+"""A statement of the connection that holds the locks takes no longer, or the database hangs
+(assumption)."""
+
 MOST_AT_ONCE = 64
 """Vendors that one worker pulls at a time; other workers, or later, the rest (assumption)."""
 
@@ -83,7 +87,7 @@ class Puller:
         logging.getLogger("httpx").setLevel(logging.WARNING)
         while True:
             try:
-                locks = await connect(self._url)
+                locks = await connect(self._url, statement_s=LOCKS_S)
                 try:
                     await locks.add_listener(PROJECTS_PUSHED, lambda *_: self._wake.set())
                     await self._watch(locks)
@@ -102,20 +106,22 @@ class Puller:
         self._quarantined = max(0, last - _MOST_HINTS)
         while not locks.is_closed():
             self._wake.clear()
-            await self._look_into_quarantine(locks)
-            for vendor in [vendor for vendor, task in self._tasks.items() if task.done()]:
-                del self._tasks[vendor]
-                await locks.execute("SELECT pg_advisory_unlock($1, $2)", PULL_LOCK, vendor)
-            due = await locks.fetch(
-                _DUE, self.core.clock.now(), list(self._tasks), list(self._unknown)
-            )
-            for (vendor,) in due[: max(0, MOST_AT_ONCE - len(self._tasks))]:
-                if await locks.fetchval("SELECT pg_try_advisory_lock($1, $2)", PULL_LOCK, vendor):
-                    task = asyncio.create_task(self._pull(vendor), name=f"pull vendor {vendor}")
-                    task.add_done_callback(lambda _: self._wake.set())
-                    self._tasks[vendor] = task
+            with self.core.round("pulls"):
+                await self._start_due(locks)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK_S)
+
+    async def _start_due(self, locks: asyncpg.Connection) -> None:
+        await self._look_into_quarantine(locks)
+        for vendor in [vendor for vendor, task in self._tasks.items() if task.done()]:
+            del self._tasks[vendor]
+            await locks.execute("SELECT pg_advisory_unlock($1, $2)", PULL_LOCK, vendor)
+        due = await locks.fetch(_DUE, self.core.clock.now(), list(self._tasks), list(self._unknown))
+        for (vendor,) in due[: max(0, MOST_AT_ONCE - len(self._tasks))]:
+            if await locks.fetchval("SELECT pg_try_advisory_lock($1, $2)", PULL_LOCK, vendor):
+                task = asyncio.create_task(self._pull(vendor), name=f"pull vendor {vendor}")
+                task.add_done_callback(lambda _: self._wake.set())
+                self._tasks[vendor] = task
 
     async def _look_into_quarantine(self, db: asyncpg.Connection) -> None:
         """Events of unknown devices: their vendors are asked what they are."""

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from twin.alarmcore.errors import CoreError
-from twin.alarmcore.store.database import given_up_after
+from twin.alarmcore.store.database import Pool
 
 CHANGED = "tokens"
 """Whoever changes a token NOTIFYs this channel."""
@@ -152,7 +152,7 @@ class Gate:
     pool : connections to the database.
     """
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._known: dict[bytes, Principal] = {}
         self._refused: set[bytes] = set()
@@ -181,14 +181,13 @@ class Gate:
         found = self._known.get(digest)
         if found is None:
             forgotten = self._forgotten
-            async with self._looking, self._pool.acquire() as db:
-                with given_up_after(LOOK_UP_S, db):
-                    row = await db.fetchrow(
-                        "SELECT 'vendor' AS role, name, id, NULL::text[] AS venues FROM vendor "
-                        "WHERE token_hash = $1 UNION ALL "
-                        "SELECT role, name, id, venues FROM account WHERE token_hash = $1",
-                        digest,
-                    )
+            async with self._looking, self._pool.acquire(LOOK_UP_S) as db:
+                row = await db.fetchrow(
+                    "SELECT 'vendor' AS role, name, id, NULL::text[] AS venues FROM vendor "
+                    "WHERE token_hash = $1 UNION ALL "
+                    "SELECT role, name, id, venues FROM account WHERE token_hash = $1",
+                    digest,
+                )
             if row is None:
                 if forgotten == self._forgotten and len(self._refused) < _MOST_REFUSED:
                     self._refused.add(digest)
