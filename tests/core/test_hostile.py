@@ -36,6 +36,7 @@ SOON_S = 20.0
 """On a busy machine."""
 
 MEGABYTE = b" " * 1_000_000
+RECEIPT = b'{"receipt":true}'
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -400,6 +401,33 @@ def test_what_a_receiver_answers_is_bounded(
         assert sent < 50_000_000
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_connection_that_breaks_is_tried_once_more_at_once(kept: int) -> None:
+    """A receiver answers so many messages of a connection, and ends it at the next one."""
+    keys: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for left in range(kept, -1, -1):
+            if left != kept:
+                await reader.readuntil(b"\r\n\r\n")
+            keys.append(json.loads(await reader.readuntil(b"}"))["key"])
+            if left:
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n" + RECEIPT)
+
+    async def main() -> None:
+        async with answering(answer) as url:
+            adapter = WebhookAdapter(url)
+            for number in range(3 * kept):
+                assert await adapter.deliver({"key": f"east-{number}"})
+            if not kept:
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await adapter.deliver({"key": "east-0"})
+
+    asyncio.run(main())
+    # Each but the first one found the connection of the one before.
+    assert keys == (["east-0", "east-1", "east-1", "east-2", "east-2"] if kept else ["east-0"] * 2)
 
 
 def test_an_answer_nested_without_end_is_no_receipt() -> None:
