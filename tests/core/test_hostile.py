@@ -12,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import time
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -254,6 +255,48 @@ def test_what_is_put_aside_is_told(served: Served) -> None:
     answer = served.push(event("not registered", "online")).json()
     assert answer["data"]["quarantined"] == 1
     assert "not registered" in answer["message"]
+
+
+PLAIN = '{"deviceId": "小吃店", "venueId": "小吃店", "type": "fire"}'
+GZIP = {"Content-Encoding": "gzip"}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "what"),
+    [
+        (PLAIN.encode("utf-8-sig"), {}, "byte order mark"),
+        (PLAIN.encode("utf-16"), {}, "UTF-16"),
+        (PLAIN.encode("utf-16-le"), {}, "UTF-16"),
+        (PLAIN.encode("utf-16-be"), {}, "UTF-16"),
+        (gzip.compress(PLAIN.encode()), {}, "packed with gzip"),
+        (gzip.compress(PLAIN.encode()), GZIP, "Content-Encoding 'gzip' is not taken"),
+        (zlib.compress(PLAIN.encode()), {"Content-Encoding": "deflate"}, "'deflate' is not taken"),
+        (PLAIN.encode("gbk"), {}, "not UTF-8: "),
+        (b"fire!", {}, "not JSON: "),
+    ],
+    ids=lambda part: part.replace(" ", "-") if isinstance(part, str) else "",
+)
+def test_what_a_body_is_that_is_no_json_is_said(
+    served: Served, body: bytes, headers: dict[str, str], what: str
+) -> None:
+    headers = {**headers, "API_TOKEN": served.tokens["vendor"]}
+    for api, keeps in (("event", True), ("venue", False)):
+        answer = served.client.post(f"{PREFIX}/{api}", content=body, headers=headers)
+        told = answer.json()
+        assert (answer.status_code, told["code"]) == (400, "P01000")
+        assert what in told["message"]
+        assert ("kept for an operator" in told["message"]) == keeps
+    kept = served.data("/core/quarantine?limit=1000")["kept"]
+    assert body.decode("utf-8", "backslashreplace") in {
+        one["body"] for one in kept if what in one["reason"]
+    }
+
+
+def test_a_body_that_is_json_is_taken_whatever_its_head_says(served: Served) -> None:
+    headers = {**GZIP, "API_TOKEN": served.tokens["vendor"]}
+    sent = event("d1", "online")
+    answer = served.client.post(f"{PREFIX}/event", json=sent, headers=headers)
+    assert answer.json()["data"]["accepted"] == 1
 
 
 # -- a database that hangs -----------------------------------------------------------------------
