@@ -15,23 +15,23 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
-import uvicorn
 from annexb_support import contacted, core_in, database, registry, until, vendor_of
+from connections_support import GET, Few, served_by
 from served_support import Served
 from test_core_events import event
 
 from twin.alarmcore.annexb.codes import PREFIX
 from twin.alarmcore.service.bodies import Bodies, NoRoom
-from twin.alarmcore.service.connections import MOST_HEAD_BYTES, Connection, Loop
+from twin.alarmcore.service.connections import MOST_HEAD_BYTES, Loop
 from twin.alarmcore.service.document import document_text
 from twin.alarmcore.service.outbox import WebhookAdapter
 from twin.alarmcore.service.vendor_client import VendorClient, VendorError
-from twin.load.siege import TWIN, ServedCore, free_port
+from twin.load.siege import TWIN, ServedCore
 
 SOON_S = 20.0
 """On a busy machine."""
@@ -43,39 +43,6 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 # -- what speaks no HTTP, or does it for ever ----------------------------------------------------
-
-
-class Few(Connection):
-    """Connections that are soon out of patience."""
-
-    request_s: ClassVar[float] = 0.5
-    _by_silence: ClassVar[dict[Connection, None]] = {}
-
-
-@contextlib.asynccontextmanager
-async def served_by(answer: bytes, delay_s: float = 0.0) -> AsyncIterator[int]:
-    """A server of such connections, with one answer for all; yields its port."""
-
-    async def app(_: Any, receive: Any, send: Any) -> None:
-        while (await receive()).get("more_body"):
-            pass
-        await asyncio.sleep(delay_s)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": answer})
-
-    port = free_port()
-    config = uvicorn.Config(
-        app, port=port, http=Few, lifespan="off", log_config=None, timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        yield port
-    finally:
-        server.should_exit = True
-        await task
 
 
 async def said_to(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
@@ -102,7 +69,6 @@ async def said_to(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
     return heard
 
 
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
 
 
@@ -120,7 +86,7 @@ POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
 )
 def test_what_is_no_request_is_answered_as_everything_is(parts: list[bytes], what: str) -> None:
     async def main() -> None:
-        async with served_by(b"") as port:
+        async with served_by() as port:
             head, _, body = (await said_to(port, *parts, pause_s=0.05)).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 400 ")
         assert b"application/json" in head
@@ -135,7 +101,7 @@ def test_trailers_without_end_are_not_kept() -> None:
     chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
 
     async def main() -> None:
-        async with served_by(b"") as port:
+        async with served_by() as port:
             sent = [chunked, *[b"X: " + b"a" * 30_000 + b"\r\n"] * 5]
             assert b"trailers" in await said_to(port, *sent, pause_s=0.05)
 
@@ -155,7 +121,7 @@ def test_what_follows_a_request_does_not_spoil_its_answer() -> None:
 
 def test_a_second_request_comes_whole_as_soon_as_a_first() -> None:
     async def main() -> None:
-        async with served_by(b"") as port:
+        async with served_by() as port:
             began = time.monotonic()
             drip = [b"GET / HTTP/1.1\r\nX: ", *[b"a"] * 1000]
             assert (await said_to(port, GET, *drip, pause_s=0.1)).count(b"200 OK") == 1
