@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
@@ -35,6 +35,9 @@ from twin.alarmcore.store.database import (
 )
 from twin.alarmcore.store.settled import connection_name, lowest_floor
 
+if TYPE_CHECKING:
+    from twin.alarmcore.service.outbox import Outbox
+
 log = logging.getLogger("twin.core")
 
 _AWAY = "the database is away"
@@ -47,6 +50,9 @@ PARTITIONS_S = 86400.0
 
 PARTITIONS_RETRY_S = 120.0
 """How soon it is tried again after somebody who reads was in the way, s (assumption)."""
+
+LEASE_S = 15.0
+"""How long a delivery may take before another worker repeats it: within the minute of 6.1."""
 
 LISTENING_S = 1.0
 """How often the listening connection is tried."""
@@ -126,6 +132,8 @@ class Core:
         self.gate = Gate(pool)
         self.metrics = Metrics()
         self.figures = Desk()
+        self.outbox: Outbox | None = None
+        """Delivers what the worker writes under a lease of its own."""
         self.database_error = ""
         """Why the database cannot be used just now; empty: it can."""
         self.settled: dict[str, int] = {}
@@ -135,6 +143,10 @@ class Core:
         self._failed: dict[str, str] = {}
         """Of these, whose last round the database failed, and how."""
         self._last_us = 0
+        self._writing: dict[int, int] = {}
+        """By backend, from when on are the ids and times of what it is writing, us."""
+        self._lost: dict[int, tuple[int, float]] = {}
+        """The same of lost connections, and when they were lost, s."""
         self._upstream = settings.upstream.name if settings.upstream else ""
         self._helpers = [
             HelperAddress(name, helper.role, helper.channel, helper.address)
@@ -144,7 +156,7 @@ class Core:
     def new_ids(self, count: int) -> range:
         """Message ids: microseconds of receipt * 1024 + the worker's number, ever larger.
 
-        They are made within the transaction that writes them: see :meth:`floor_us`.
+        They are made while :meth:`writing`: see :meth:`floor_us`.
         """
         first_us = max(int(self.clock.now() * 1e6), self._last_us + 1)
         self._last_us = first_us + count - 1
@@ -152,8 +164,36 @@ class Core:
         return range(first, first + count * MOST_WORKERS, MOST_WORKERS)
 
     def floor_us(self) -> int:
-        """From when on are the ids and times of transactions that begin from now on, us."""
-        return int(self.clock.now() * 1e6)
+        """From when on are the ids and times of what is written from now on, us."""
+        under_way = (*self._writing.values(), *(floor for floor, _ in self._lost.values()))
+        return min(under_way, default=int(self.clock.now() * 1e6))
+
+    @contextlib.contextmanager
+    def writing(self, db: asyncpg.Connection) -> Iterator[None]:
+        """Ids and times are made that are written on a connection before this ends."""
+        backend = db.get_server_pid()
+        self._writing[backend] = floor = int(self.clock.now() * 1e6)
+        try:
+            yield
+        finally:
+            del self._writing[backend]
+            if db.is_closed():  # a backend that hangs may have a statement yet, and commit it
+                self._lost[backend] = floor, time.monotonic()
+
+    async def _forget_lost(self, db: asyncpg.Connection) -> None:
+        """Backends that have ended since their connections were lost write nothing any more."""
+        if asked := dict(self._lost):
+            now = time.monotonic()
+            left = await db.fetch(
+                "SELECT pid FROM pg_stat_activity JOIN unnest($1::int[], $2::float8[]) "
+                "AS lost (pid, seconds) USING (pid) "
+                "WHERE clock_timestamp() - backend_start >= make_interval(secs => seconds)",
+                list(asked),
+                [now - since for _, since in asked.values()],
+            )
+            for backend in asked.keys() - {row[0] for row in left}:
+                if self._lost[backend] == asked[backend]:
+                    del self._lost[backend]
 
     def lost_database(self, error: BaseException) -> None:
         """Remembers why the database could not be used."""
@@ -190,7 +230,16 @@ class Core:
 
     def batch(self) -> Batch:
         """An empty batch, now."""
-        return Batch(self.center, self.clock.now(), self._helpers, self._upstream)
+        now = self.clock.now()
+        room = 0 if self.outbox is None else self.outbox.room()
+        lease = now + LEASE_S * self.clock.speed
+        return Batch(self.center, now, self._helpers, self._upstream, room, lease)
+
+    def committed(self, batch: Batch) -> None:
+        """What a batch wrote is on disk: it is known by heart, and what it leased is delivered."""
+        self.registry.keep(batch.after())
+        if batch.leased and self.outbox is not None:
+            self.outbox.start(batch)
 
     async def keep_partitions(self) -> None:
         """Makes the months' partitions ahead of time, until it is cancelled."""
@@ -211,6 +260,7 @@ class Core:
             batch = self.batch()
             yield db, batch
             await batch.write(db)
+        self.committed(batch)
 
     async def listen(self, url: str) -> None:
         """Holds the worker's number, hears of what others change, follows the database's time.
@@ -254,6 +304,7 @@ class Core:
                 )
             )
             await check_promises(db)
+            await self._forget_lost(db)
             if self.refusing and await lowest_floor(db, self.name) is not None:
                 # What others took for settled before they saw this worker is over then.
                 await asyncio.sleep(APART_S)

@@ -149,7 +149,7 @@ async def advance(
     events = list(events)
     batch.held |= await read_states(db, {venue for venue, _ in events} - batch.held.keys())
     for venue, event in events:
-        before, at = batch.held[venue]
+        before, at, _ = batch.held[venue]
         now = max(batch.now, at)
         after, decisions = step(before, event, now, rules)
         batch.step(before, after, decisions, now)

@@ -9,13 +9,12 @@ ever longer queue makes ever larger transactions, not more of them.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 import re
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,7 +33,8 @@ from twin.alarmcore.annexb.messages import (
     read,
 )
 from twin.alarmcore.service.engine import Arrival, take, venues
-from twin.alarmcore.store.batch import Message, receive, stored_bodies, take_messages
+from twin.alarmcore.service.registry import Known
+from twin.alarmcore.store.batch import Batch, Message, receive, stored_bodies, take_messages
 from twin.alarmcore.store.database import COLLISION, DATABASE_AWAY, given_up_after
 
 if TYPE_CHECKING:
@@ -357,53 +357,65 @@ class Ingest:
         core = self.core
         if core.refusing:
             raise DatabaseAway(core.refusing)
-        async with core.pool.acquire() as db, _writing(db):
-            batch = core.batch()
-            ids = iter(core.new_ids(sum(len(push.items) for push in pushes)))
-            rows = [
-                (push, item, _message(next(ids), push, item))
-                for push in pushes
-                for item in push.items
-            ]
-            named = [f"{push.vendor_name}/{item.device_id or '?'}" for push, item, _ in rows]
-            known = await core.registry.devices(db, set(named))
-            all_ = [
-                Arrival(message.id, device, item.event)
-                for (_, item, message), device in zip(rows, named, strict=True)
-            ]
-            messages = [message for _, _, message in rows]
-            fresh = await receive(db, batch, messages, venues(all_, known))
-            if len(fresh) < len(rows):
-                reused = await _reused(db, [row for row in rows if row[2].id not in fresh])
-                fresh |= reused
-            else:
-                reused = set()
-            arrivals, kept = [], []
-            for (push, item, message), arrival in zip(rows, all_, strict=True):
-                if message.id not in fresh:
-                    continue
-                if item.problem:
-                    kept.append((push.vendor, item.problem, item.body))
-                elif message.id in reused:
-                    kept.append((push.vendor, f"messageId {item.message_id} reused", item.body))
-                elif arrival.device not in known and not item.fire:
-                    kept.append((push.vendor, f"unknown device {item.device_id}", item.body))
-                    continue
-                if item.fire or not item.problem:
-                    arrivals.append(arrival)
-            await take(db, batch, arrivals, known, core.rules)
-            for aside in kept:
-                batch.put_aside(*aside)
-            await batch.write(db)
+        async with core.pool.acquire() as db:
+            with given_up_after(COMMIT_S, db), core.writing(db):
+                ids = iter(core.new_ids(sum(len(push.items) for push in pushes)))
+                rows = [
+                    (push, item, _message(next(ids), push, item))
+                    for push in pushes
+                    for item in push.items
+                ]
+                named = [f"{push.vendor_name}/{item.device_id or '?'}" for push, item, _ in rows]
+                known = await core.registry.devices(db, set(named))
+                arrivals = [
+                    Arrival(message.id, device, item.event)
+                    for (_, item, message), device in zip(rows, named, strict=True)
+                ]
+                about = venues(arrivals, known)
+                messages = [message for _, _, message in rows]
+                fresh, reused = {message.id for message in messages}, set[int]()
+                batch = core.batch()
+                batch.held = await core.registry.take_states(db, about)
+                kept = await self._judge(db, batch, rows, arrivals, known, fresh, reused)
+                if not await batch.write_unseen(db, messages):
+                    async with db.transaction():
+                        batch = core.batch()
+                        fresh = await receive(db, batch, messages, about)
+                        reused = await _reused(db, [row for row in rows if row[2].id not in fresh])
+                        fresh |= reused
+                        kept = await self._judge(db, batch, rows, arrivals, known, fresh, reused)
+                        await batch.write(db)
+        core.committed(batch)
         return _count(pushes, rows, fresh, kept)
 
-
-@contextlib.asynccontextmanager
-async def _writing(db: asyncpg.Connection) -> AsyncIterator[None]:
-    """A transaction that ends in time."""
-    with given_up_after(COMMIT_S, db):
-        async with db.transaction():
-            yield
+    async def _judge(
+        self,
+        db: asyncpg.Connection,
+        batch: Batch,
+        rows: Sequence[tuple[Push, Item, Message]],
+        arrivals: Sequence[Arrival],
+        known: Mapping[str, Known],
+        fresh: set[int],
+        reused: set[int],
+    ) -> list[tuple[int, str, bytes]]:
+        """What messages do, of those that are fresh; returns what is put aside."""
+        taken, kept = [], []
+        for (push, item, message), arrival in zip(rows, arrivals, strict=True):
+            if message.id not in fresh:
+                continue
+            if item.problem:
+                kept.append((push.vendor, item.problem, item.body))
+            elif message.id in reused:
+                kept.append((push.vendor, f"messageId {item.message_id} reused", item.body))
+            elif arrival.device not in known and not item.fire:
+                kept.append((push.vendor, f"unknown device {item.device_id}", item.body))
+                continue
+            if item.fire or not item.problem:
+                taken.append(arrival)
+        await take(db, batch, taken, known, self.core.rules)
+        for aside in kept:
+            batch.put_aside(*aside)
+        return kept
 
 
 class DatabaseAway(Exception):

@@ -1,8 +1,9 @@
 """Delivering what the lifecycle decided to send: notifications, confirmed alarms, forwards.
 
-What is to be sent is a row that was written with the decision. A worker leases due rows, hands
-them to the channel's adapter and records what became of them. A worker that dies in between leaves
-the lease to run out: the delivery is then repeated with the same key, by which a receiver can tell.
+What is to be sent is a row that was written with the decision, most often under a lease of the
+worker that wrote it; it leases all other due rows, too, hands them to the channel's adapter and
+records what became of them. A worker that dies in between leaves the lease to run out: the delivery
+is then repeated with the same key, by which a receiver can tell.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -25,9 +27,10 @@ import msgspec
 from twin.alarmcore.annexb.codes import PREFIX, TOKEN_HEADER, ReturnCode
 from twin.alarmcore.lifecycle import ConfirmedSent, NotificationFailed, NotificationReceipt
 from twin.alarmcore.service.config import Upstream
-from twin.alarmcore.service.core import Core
+from twin.alarmcore.service.core import LEASE_S, Core
 from twin.alarmcore.service.engine import advance
 from twin.alarmcore.service.puller import trust
+from twin.alarmcore.store.batch import Batch, Delivered
 from twin.alarmcore.store.database import COLLISION, DATABASE_AWAY
 
 if TYPE_CHECKING:
@@ -35,20 +38,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("twin.core")
 
-LEASE_S = 15.0
-"""How long a delivery may take before another worker repeats it: within the minute of 6.1."""
-
 TIMEOUT_S = 10.0
 """How long a delivery waits for its receiver, from the first byte to the last (assumption)."""
 
 MOST_ANSWER_BYTES = 65_536
 """Of what a receiver answers (assumption); a receipt has twenty."""
 
-AT_ONCE = 16
-"""Deliveries that begin together; then others of the worker have their turn."""
-
 MOST_UNDER_WAY = 64
 """Deliveries of one channel at a time; a channel whose receiver hangs has no more (assumption)."""
+
+MOST_LEASED = 256
+"""Deliveries that wait in a worker for their channel (assumption)."""
 
 IDLE_S = 0.1
 """How often the outbox is looked into, seconds of the machine at speed 1."""
@@ -93,16 +93,7 @@ _LEASE = """
     """
 
 
-# A failure is that of its own lease; what has arrived has arrived.
-_RECORD = """
-    UPDATE outbox o SET state = u.state, due = u.due, tries = u.tries,
-        sent = coalesce(o.sent, u.sent), received = u.received, error = u.error
-    FROM unnest($1::bigint[], $2::text[], $3::float8[], $4::int[], $5::float8[], $6::float8[],
-                $7::text[], $8::float8[])
-        AS u (id, state, due, tries, sent, received, error, lease)
-    WHERE o.id = u.id AND o.state IN ('waiting', 'sent')
-        AND (u.error IS NULL OR o.due = u.lease)
-    """
+_RECORD = "SELECT record_deliveries($1, $2, $3, $4, $5, $6, $7, $8)"
 
 
 class Delivery(NamedTuple):
@@ -181,10 +172,15 @@ class FileAdapter:
 
     async def deliver(self, message: Mapping[str, Any]) -> bool:
         """Appends a line."""
-        line = msgspec.json.encode(message) + b"\n"
+        return self.append([message])
+
+    def append(self, messages: Iterable[Mapping[str, Any]]) -> bool:
+        """Appends a line for each, all at once."""
+        lines = b"".join(msgspec.json.encode(message) + b"\n" for message in messages)
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(handle, line)
+            if os.write(handle, lines) < len(lines):
+                raise OSError(f"{self._path} takes no more")
         finally:
             os.close(handle)
         return self._receipts
@@ -338,6 +334,8 @@ class Outbox:
         helpers = (helper.channel for helper in core.settings.helpers.values())
         self._under_way = dict.fromkeys((*_CHANNELS, *helpers), 0)
         """Deliveries under way, by channel."""
+        self._leased: dict[str, deque[Delivery]] = defaultdict(deque)
+        """Those that wait for their channel."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._done: list[tuple[Delivery, bool | str]] = []
         self._wake = asyncio.Event()
@@ -384,7 +382,7 @@ class Outbox:
         self._wake.clear()
 
     async def _start_due(self) -> None:
-        """Leases what is due and starts its delivery."""
+        """Leases what is due."""
         core, lanes = self.core, self._under_way
         now = core.clock.now()
         async with core.pool.acquire() as db:
@@ -401,18 +399,60 @@ class Outbox:
                 now,
                 LEASE_S * core.clock.speed,
                 list(lanes),
-                [MOST_UNDER_WAY - number for number in lanes.values()],
+                [
+                    max(0, MOST_UNDER_WAY - number - len(self._leased[channel]))
+                    for channel, number in lanes.items()
+                ],
             )
-        for number, row in enumerate(sorted(rows), 1):
-            i, kind, channel, alarm, venue, person, body, tries, made, lease = row
-            told = msgspec.json.decode(body)
-            lanes[channel] += 1
-            delivery = Delivery(i, kind, channel, alarm, venue, person, told, tries, made, lease)
+        self._take(
+            Delivery(i, kind, channel, alarm, venue, person, json.loads(body), tries, made, lease)
+            for i, kind, channel, alarm, venue, person, body, tries, made, lease in sorted(rows)
+        )
+
+    def room(self) -> int:
+        """How many more deliveries the worker may lease before it has begun those that it has."""
+        return max(0, MOST_LEASED - sum(map(len, self._leased.values())))
+
+    def start(self, batch: Batch) -> None:
+        """Delivers what a batch has leased."""
+        self._take(
+            Delivery(i, "notify", channel, alarm, venue, person, body, 0, batch.now, batch.lease)
+            for i, channel, alarm, venue, person, body in batch.leased
+        )
+
+    def _take(self, deliveries: Iterable[Delivery]) -> None:
+        to_files: dict[FileAdapter, list[Delivery]] = defaultdict(list)
+        for delivery in deliveries:
+            adapter = self._adapter(delivery.channel)
+            if isinstance(adapter, FileAdapter) and delivery.kind != COMMAND:
+                to_files[adapter].append(delivery)
+            else:
+                self._leased[delivery.channel].append(delivery)
+                self._begin(delivery.channel)
+        for file, of_file in to_files.items():
+            self._append(file, of_file)
+
+    def _begin(self, channel: str) -> None:
+        """Begins what waits for a channel, as far as it has room."""
+        leased = self._leased[channel]
+        while leased and self._under_way.setdefault(channel, 0) < MOST_UNDER_WAY:
+            delivery = leased.popleft()
+            left = (delivery.lease - self.core.clock.now()) / self.core.clock.speed
+            if left < TIMEOUT_S:  # it would end after its lease, under which it is leased anew
+                continue
+            self._under_way[channel] += 1
             task = asyncio.create_task(self._deliver(delivery))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-            if number % AT_ONCE == 0:
-                await asyncio.sleep(0)
+
+    def _append(self, file: FileAdapter, deliveries: list[Delivery]) -> None:
+        result: bool | str
+        try:
+            result = file.append(delivery.told(self.core) for delivery in deliveries)
+        except OSError as error:
+            result = f"{type(error).__name__}: {error}"[:500]
+        self._done += [(delivery, result) for delivery in deliveries]
+        self._wake.set()
 
     async def _deliver(self, delivery: Delivery) -> None:
         """Hands a message over: whether a receipt came with it, or what went wrong."""
@@ -426,6 +466,7 @@ class Outbox:
         except Exception as error:
             result = f"{type(error).__name__}: {error}"[:500].replace("\x00", "")
         self._under_way[delivery.channel] -= 1
+        self._begin(delivery.channel)
         self._done.append((delivery, result))
         self._wake.set()
 
@@ -476,44 +517,60 @@ class Outbox:
     async def _record(
         self, results: list[tuple[Delivery, bool | str]], *, told: bool = True
     ) -> None:
-        settings, speed = self.core.settings, self.core.clock.speed
-        async with self.core.transaction() as (db, batch):
-            rows: list[tuple[Any, ...]] = []
-            receipts, given_up = [], []
-            for delivery, result in results:
-                tries = delivery.tries + 1
-                if isinstance(result, str):
-                    # What the central platform has to know waits for as long as it is away.
-                    # Those who help are told for as long as the alarm is open.
-                    lasting = delivery.kind == FORWARD or (
-                        delivery.kind == "confirmed" and await _is_open(db, delivery.alarm)
-                    )
-                    late = batch.now - delivery.created > COMMAND_S
-                    last = tries >= settings.notify_tries and not lasting
-                    last |= delivery.kind == COMMAND and late
-                    doubled = settings.notify_retry * 2.0 ** min(delivery.tries, 30)
-                    wait = min(doubled, LONGEST_RETRY_S) * speed
-                    state = "failed" if last else "waiting"
-                    due = batch.now + wait
-                    rows.append(
-                        (delivery.id, state, due, tries, None, None, result, delivery.lease)
-                    )
-                    if last:
-                        given_up.append(delivery)
-                else:
-                    state = "received" if result else "sent"
-                    received = batch.now if result else None
-                    now = batch.now
-                    rows.append(
-                        (delivery.id, state, now, tries, now, received, None, delivery.lease)
-                    )
-                    if result:
-                        receipts.append(delivery)
-            await db.execute(_RECORD, *zip(*rows, strict=True))
-            if told:
-                await take_receipts(self.core, db, batch, receipts)
-                await self._give_up(db, batch, given_up)
+        if not (told and await self._record_receipts(results)):
+            async with self.core.transaction() as (db, batch):
+                receipts, given_up, rows = [], [], []
+                for delivery, result in results:
+                    if not isinstance(result, str):
+                        rows.append(_arrived(delivery, batch.now, receipt=result))
+                        if result:
+                            receipts.append(delivery)
+                    else:
+                        rows.append(await self._failed(db, batch.now, delivery, result))
+                        if rows[-1].state == "failed":
+                            given_up.append(delivery)
+                await db.execute(_RECORD, *zip(*rows, strict=True))
+                if told:
+                    await take_receipts(self.core, db, batch, receipts)
+                    await self._give_up(db, batch, given_up)
         self.core.metrics.delivered += len(results)
+
+    async def _record_receipts(self, results: list[tuple[Delivery, bool | str]]) -> bool:
+        """Records notifications that have arrived, as most do, in one statement; else: False."""
+        core = self.core
+        if not all(one.kind == "notify" and not isinstance(result, str) for one, result in results):
+            return False
+        receipts = [delivery for delivery, receipt in results if receipt]
+        async with core.pool.acquire() as db:
+            with core.writing(db):
+                batch = core.batch()
+                for delivery, receipt in results:
+                    batch.deliver(_arrived(delivery, batch.now, receipt=receipt is True))
+                venues = {delivery.venue or "" for delivery in receipts}
+                batch.held = await core.registry.take_states(db, venues)
+                await take_receipts(core, db, batch, receipts)
+                written = await batch.write_unseen(db)
+        if written:
+            core.committed(batch)
+        return written
+
+    async def _failed(
+        self, db: asyncpg.Connection, now: float, delivery: Delivery, error: str
+    ) -> Delivered:
+        """A failure: when it is tried again, or that it was the last one."""
+        settings = self.core.settings
+        # What the central platform has to know waits for as long as it is away.
+        # Those who help are told for as long as the alarm is open.
+        lasting = delivery.kind == FORWARD or (
+            delivery.kind == "confirmed" and await _is_open(db, delivery.alarm)
+        )
+        tries = delivery.tries + 1
+        last = tries >= settings.notify_tries and not lasting
+        last |= delivery.kind == COMMAND and now - delivery.created > COMMAND_S
+        wait = min(settings.notify_retry * 2.0 ** min(delivery.tries, 30), LONGEST_RETRY_S)
+        due = now + wait * self.core.clock.speed
+        state = "failed" if last else "waiting"
+        return Delivered(delivery.id, state, due, tries, None, None, error, delivery.lease)
 
     async def _give_up(self, db: asyncpg.Connection, batch: Any, given_up: list[Delivery]) -> None:
         """Whom no channel can reach any more is NOT_NOTIFIED (9.3)."""
@@ -532,6 +589,15 @@ class Outbox:
                 events.append((delivery.venue, event))
         if events:
             await advance(db, batch, dict.fromkeys(events), self.core.rules)
+
+
+def _arrived(delivery: Delivery, now: float, *, receipt: bool) -> Delivered:
+    """A delivery that somebody has."""
+    state = "received" if receipt else "sent"
+    received = now if receipt else None
+    return Delivered(
+        delivery.id, state, now, delivery.tries + 1, now, received, None, delivery.lease
+    )
 
 
 async def _is_open(db: asyncpg.Connection, alarm: int | None) -> bool:

@@ -1,16 +1,39 @@
-"""What the service knows of devices by heart: their venues and categories, read when asked for."""
+"""What the service knows by heart: the places of devices, and the states of venues."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import asyncpg
 
+from twin.alarmcore.lifecycle import VenueState
+from twin.alarmcore.store.batch import StoredVenue, stored
 from twin.terms import Category
 
 CHANGED = "registry"
 """Whoever changes the registry NOTIFYs this channel, with the vendor's name or nothing."""
+
+NEIGHBOURS = 200
+"""Devices that are read with one that is asked for: those next to it will be asked for soon."""
+
+MOST_STATES = 50_000
+"""Venues whose states are kept (assumption): at some kB each where alarms are open."""
+
+_DEVICES = """
+    SELECT d.id, d.category, d.venue, s.state, s.at, s.version, v.responsible
+    FROM (
+        SELECT id, category, venue FROM device WHERE id = ANY($1::text[]) AND removed IS NULL
+        UNION
+        (SELECT id, category, venue FROM device
+         WHERE id > $2 AND removed IS NULL ORDER BY id LIMIT $3)
+    ) AS d LEFT JOIN venue v ON v.id = d.venue LEFT JOIN venue_state s ON s.venue = d.venue
+    """
+
+_STATES = """
+    SELECT u.venue, s.state, s.at, s.version, v.responsible FROM unnest($1::text[]) AS u (venue)
+    LEFT JOIN venue v ON v.id = u.venue LEFT JOIN venue_state s ON s.venue = u.venue
+    """
 
 
 class Known(NamedTuple):
@@ -21,16 +44,22 @@ class Known(NamedTuple):
 
 
 class Registry:
-    """A cache of the device table; :meth:`forget` when the registry has changed."""
+    """A cache of devices and of venues' states; :meth:`forget` when the registry has changed.
+
+    A state may have been changed by another worker: whoever writes on what is known here has its
+    version looked at by the statement that writes.
+    """
 
     def __init__(self) -> None:
         self._devices: dict[str, Known] = {}
+        self._states: dict[str, StoredVenue] = {}
         self._forgotten = 0
 
     def forget(self) -> None:
         """Reads everything anew from now on."""
         self._forgotten += 1
         self._devices.clear()
+        self._states.clear()
 
     async def devices(self, db: asyncpg.Connection, ids: Iterable[str]) -> dict[str, Known]:
         """The registered ones of these devices."""
@@ -43,13 +72,51 @@ class Registry:
                 known[device] = entry
         if unread:
             forgotten = self._forgotten
-            rows = await db.fetch(
-                "SELECT id, venue, category FROM device "
-                "WHERE id = ANY($1::text[]) AND removed IS NULL",
-                unread,
-            )
-            for device, venue, category in rows:
-                known[device] = Known(venue, Category(category))
-                if forgotten == self._forgotten:  # else it may have changed meanwhile
-                    self._devices[device] = known[device]
+            wanted = set(unread)
+            read, states = {}, {}
+            rows = await db.fetch(_DEVICES, unread, unread[0], NEIGHBOURS)
+            for device, category, venue, *state in rows:
+                read[device] = Known(venue, Category(category))
+                if venue is not None and venue not in states:
+                    states[venue] = _state(venue, *state)
+            known |= {device: entry for device, entry in read.items() if device in wanted}
+            if forgotten == self._forgotten:  # else they may have changed meanwhile
+                self._devices |= read
+                self.keep(states)
         return known
+
+    async def take_states(
+        self, db: asyncpg.Connection, venues: Iterable[str]
+    ) -> dict[str, StoredVenue]:
+        """The states of venues; they are not known here any more until :meth:`keep`.
+
+        So nobody else decides on a state while what was decided on it is being written.
+        """
+        taken, unread = {}, []
+        for venue in venues:
+            state = self._states.pop(venue, None)
+            if state is None:
+                unread.append(venue)
+            else:
+                taken[venue] = state
+        if unread:
+            for venue, *state in await db.fetch(_STATES, unread):
+                taken[venue] = _state(venue, *state)
+        return taken
+
+    def keep(self, states: Mapping[str, StoredVenue]) -> None:
+        """Venues' states as they are stored by now, for all that is known here."""
+        for venue, state in states.items():
+            known = self._states.get(venue)
+            if known is None or known.version <= state.version:
+                self._states[venue] = state
+        while len(self._states) > MOST_STATES:
+            del self._states[next(iter(self._states))]
+
+
+def _state(
+    venue: str, state: bytes | None, at: float, version: int, responsible: int | None
+) -> StoredVenue:
+    if state is None:
+        return StoredVenue(VenueState(venue, responsible or 0), 0.0, 0)
+    return stored(state, at, version, responsible)

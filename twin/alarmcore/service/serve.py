@@ -365,6 +365,7 @@ async def working(work: Work) -> AsyncIterator[Any]:
     url, data = work.database, work.serving.data
     seal = Seal(data / "secret.key")
     async with open_core(url, work.settings, seal, work.serving.speed) as core:
+        core.outbox = outbox.Outbox(core, data)
         ingest = Ingest(core)
         puller = Puller(core, url, data)
         tasks = [
@@ -374,7 +375,7 @@ async def working(work: Work) -> AsyncIterator[Any]:
                 ("listen", core.listen(url)),
                 ("deadlines", timers.run(core)),
                 ("partitions", core.keep_partitions()),
-                ("outbox", outbox.Outbox(core, data).run()),
+                ("outbox", core.outbox.run()),
                 ("puller", puller.run()),
             )
         ]

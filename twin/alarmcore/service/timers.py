@@ -113,8 +113,9 @@ async def place_alarms(core: Core) -> None:
         if not rows:
             return
         states = await read_states(db, {venue for row in rows for venue in row})
+        batch.held |= states
         for unknown, venue in rows:
-            (was, was_at), (there, there_at) = states[unknown], states[venue]
+            (was, was_at, _), (there, there_at, _) = states[unknown], states[venue]
             left, taken, decisions = place(was, there)
             if taken.alarm is None or left is was:  # somebody else was first
                 continue

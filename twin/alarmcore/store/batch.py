@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, count
+from itertools import accumulate
 from math import inf, isnan, nan
 from typing import Any, NamedTuple
 
@@ -76,11 +76,50 @@ class HelperAddress(NamedTuple):
     address: str
 
 
+class Leased(NamedTuple):
+    """A notification that was written under a lease of the worker that wrote it."""
+
+    id: int
+    channel: str
+    alarm: int
+    venue: str
+    person: str
+    body: dict[str, Any]
+
+
+class Delivered(NamedTuple):
+    """What became of a delivery, as ``record_deliveries`` has it.
+
+    Parameters
+    ----------
+    id : of its row.
+    state : received, sent, failed; waiting: it is tried again.
+    due : when, s.
+    tries : how many there were.
+    sent, received : when, s.
+    error : why it failed.
+    lease : under which it was tried, s.
+    """
+
+    id: int
+    state: str
+    due: float
+    tries: int
+    sent: float | None
+    received: float | None
+    error: str | None
+    lease: float
+
+
+_decode_leased = msgspec.json.Decoder(list[Leased]).decode
+
+
 class StoredVenue(NamedTuple):
-    """A venue's state as it is stored, with the time of its last step."""
+    """A venue's state as it is stored, with the time of its last step and its version."""
 
     state: VenueState
     at: float
+    version: int
 
 
 async def take_messages(db: asyncpg.Connection, messages: Sequence[Message]) -> set[int]:
@@ -102,7 +141,7 @@ async def receive(
     fresh = set()
     for id_, *state in rows:
         if id_ is None:
-            batch.held[state[0]] = _stored(*state[1:])
+            batch.held[state[0]] = stored(*state[1:])
         else:
             fresh.add(id_)
     return fresh
@@ -145,14 +184,18 @@ async def read_states(db: asyncpg.Connection, venues: Iterable[str]) -> dict[str
             [_encode_state(VenueState(venue, 0)) for venue in fresh],
         )
         rows = await db.fetch(query, wanted)
-    return {venue: _stored(*state) for venue, *state in rows}
+    return {venue: stored(*state) for venue, *state in rows}
 
 
-def _stored(encoded: bytes, at: float, responsible: int | None) -> StoredVenue:
+def stored(encoded: bytes, at: float, version: int, responsible: int | None) -> StoredVenue:
+    """A row of ``venue_state``, with the number of responsible people in the registry.
+
+    It is the alarm's as long as one is open.
+    """
     state: VenueState = _decode_state(encoded)
     if state.alarm is None and responsible is not None:
         state = state._replace(responsible=responsible)
-    return StoredVenue(state, at)
+    return StoredVenue(state, at, version)
 
 
 async def look_at_state(db: asyncpg.Connection, venue: str) -> VenueState:
@@ -170,6 +213,8 @@ class Batch:
     now : the time of everything in the batch, s.
     helpers : who gets confirmed alarms.
     upstream : name of the platform that alarms are forwarded to; empty: none.
+    room : how many notifications it may lease to this worker.
+    lease : until when, s.
     """
 
     def __init__(
@@ -178,14 +223,20 @@ class Batch:
         now: float,
         helpers: Sequence[HelperAddress] = (),
         upstream: str = "",
+        room: int = 0,
+        lease: float = inf,
     ) -> None:
         self.center = center
         self.now = now
+        self.room = room
+        self.lease = lease
+        self.leased: list[Leased] = []
+        """Notifications that this worker delivers once the transaction is committed."""
         self.helpers = helpers
         self.upstream = upstream
         self._forwards: list[tuple[int, str, str]] = []
         self.held: dict[str, StoredVenue] = {}
-        """States of the venues that the transaction has locked, as they are by now."""
+        """States of venues as they are by now: locked by the transaction, or known by heart."""
         self.states: dict[str, StoredVenue] = {}
         """Those of them that it changes."""
         self.people: list[tuple[str, int]] = []
@@ -200,6 +251,7 @@ class Batch:
         self._said: Counter[tuple[str, str]] = Counter()
         self._measured: dict[str, Mapping[str, float]] = {}
         self._aside: list[tuple[int, str, bytes]] = []
+        self._delivered: list[Delivered] = []
 
     def row(
         self,
@@ -243,6 +295,10 @@ class Batch:
         """What cannot be placed is kept for an operator."""
         self._aside.append((vendor, reason, body))
 
+    def deliver(self, one: Delivered) -> None:
+        """What became of a delivery."""
+        self._delivered.append(one)
+
     def open_ticket(self, device: str, kind: Ticket) -> None:
         """Opens a maintenance ticket unless the device has an open one of the kind.
 
@@ -259,7 +315,8 @@ class Batch:
     ) -> None:
         """Takes a step of the lifecycle: the venue's next state and what is to be done."""
         venue = after.venue
-        self.held[venue] = self.states[venue] = StoredVenue(after, now)
+        version = self.held[venue].version
+        self.held[venue] = self.states[venue] = StoredVenue(after, now, version)
         for decision in decisions:
             if type(decision) is Record:
                 kind, subject, alarm, message, value, text = decision
@@ -324,6 +381,53 @@ class Batch:
 
     async def write(self, db: asyncpg.Connection) -> None:
         """Writes everything; the caller's transaction makes it one."""
+        calls = self._calls()
+        if calls:
+            told, values = _together(calls)
+            self._leased(await db.fetchval(f"SELECT {told}", *values))
+
+    async def write_unseen(self, db: asyncpg.Connection, messages: Sequence[Message] = ()) -> bool:
+        """Writes everything, in one statement that is a transaction of its own.
+
+        What the steps began with need not have been read within it.
+
+        Parameters
+        ----------
+        messages : that the batch follows from; they are stored with it.
+
+        Returns
+        -------
+        False where a message was known already, or a venue has changed since: nothing is written
+        then.
+        """
+        changed = self.states.values()
+        taken = (
+            *_columns(messages, 4),
+            [venue.state.venue for venue in changed],
+            [venue.version for venue in changed],
+        )
+        calls = self._calls()
+        told, values = _together(calls, len(taken)) if calls else ("''", [])
+        if messages or changed:
+            told = f"CASE WHEN take_unseen({_numbered(taken)}) THEN {told} END"
+        leased = await db.fetchval(f"SELECT {told}", *taken, *values)
+        if leased is None:
+            return False
+        self._leased(leased)
+        return True
+
+    def _leased(self, told: str) -> None:
+        if told:
+            self.leased = _decode_leased(told)
+
+    def after(self) -> dict[str, StoredVenue]:
+        """The venues that the batch changed, as they are stored once it is committed."""
+        return {
+            name: venue._replace(version=venue.version + 1) for name, venue in self.states.items()
+        }
+
+    def _calls(self) -> list[tuple[str, Sequence[Any]]]:
+        """What is to be written: functions of the database and what they are given."""
         calls: list[tuple[str, Sequence[Any]]] = []
         measured = [
             (device, "state", "", None, nan, self.now, _encode_json(parameters).decode())
@@ -340,18 +444,19 @@ class Batch:
             calls.append(("open_tickets", (self.center, self.now, *tickets)))
         if self.states:
             calls.append(("write_steps", self._steps()))
+        if self.confirmed and self.helpers:
+            sent = (*zip(*self.confirmed, strict=True), *zip(*self.helpers, strict=True))
+            calls.append(("send_confirmed", (self.now, *sent)))
+        if self._forwards:
+            stages = zip(*self._forwards, strict=True)
+            calls.append(("forward", (self.now, self.upstream, *stages)))
+        if self._delivered:
+            calls.append(("record_deliveries", [*zip(*self._delivered, strict=True)]))
         if self._log:
             calls.append(("write_log", [*zip(*self._log, strict=True)]))
         if self._aside:
             calls.append(("put_aside", (self.now, *zip(*self._aside, strict=True))))
-        if calls:  # all in one statement: what a commit takes is mostly its round trips
-            number = count(1)
-            told = (f"{name}({', '.join(f'${next(number)}' for _ in of)})" for name, of in calls)
-            await db.execute(f"SELECT {', '.join(told)}", *(one for _, of in calls for one in of))
-        if self.confirmed and self.helpers:
-            await self._write_confirmed(db)
-        if self._forwards:
-            await self._write_forwards(db)
+        return calls
 
     def _steps(self) -> Sequence[Any]:
         venues = sorted(self.states)
@@ -363,44 +468,29 @@ class Batch:
             venues,
             [_encode_state(self.states[venue].state) for venue in venues],
             [self.states[venue].at for venue in venues],
+            [self.states[venue].version + 1 for venue in venues],
             *_columns(self._alarms.values(), 10),
             *_columns(ended, 2),
             *_columns(due, 4),
             *_columns(((alarm, venue, int(n)) for alarm, venue, n in told), 3),
+            self.room,
+            self.lease,
         )
 
-    async def _write_confirmed(self, db: asyncpg.Connection) -> None:
-        """Confirmed alarms to grid workers, micro fire stations and the brigade (4.9)."""
-        await db.execute(
-            """
-            INSERT INTO outbox (kind, channel, alarm, venue, person, body, created, due)
-            SELECT 'confirmed', h.channel, u.alarm, u.venue, h.name,
-                   jsonb_build_object('role', h.role, 'address', h.address, 'place', v.name,
-                                      'category', a.category, 'details', v.body),
-                   $7, $7
-            FROM unnest($1::bigint[], $2::text[]) AS u (alarm, venue)
-            JOIN alarm a ON a.id = u.alarm
-            LEFT JOIN venue v ON v.id = u.venue
-            CROSS JOIN unnest($3::text[], $4::text[], $5::text[], $6::text[])
-                AS h (name, role, channel, address)
-            """,
-            *zip(*self.confirmed, strict=True),
-            *zip(*self.helpers, strict=True),
-            self.now,
-        )
 
-    async def _write_forwards(self, db: asyncpg.Connection) -> None:
-        await db.execute(
-            """
-            INSERT INTO outbox (kind, channel, alarm, venue, person, body, created, due)
-            SELECT 'forward', 'forward', u.alarm, u.venue, $5,
-                   jsonb_build_object('stage', u.stage, 'place', v.name, 'category', a.category,
-                                      'grade', a.grade),
-                   $4, $4
-            FROM unnest($1::bigint[], $2::text[], $3::text[]) AS u (alarm, venue, stage)
-            JOIN alarm a ON a.id = u.alarm LEFT JOIN venue v ON v.id = u.venue
-            """,
-            *zip(*self._forwards, strict=True),
-            self.now,
-            self.upstream,
-        )
+def _numbered(values: Sequence[Any], after: int = 0) -> str:
+    """Their places in a statement, in which ``after`` come before them."""
+    return ", ".join(f"${after + number}" for number in range(1, len(values) + 1))
+
+
+def _together(calls: Sequence[tuple[str, Sequence[Any]]], after: int = 0) -> tuple[str, list[Any]]:
+    """Calls as one expression, and its values: what a commit takes is mostly its round trips.
+
+    It is a text, of what the calls return.
+    """
+    told: list[str] = []
+    values: list[Any] = []
+    for name, given in calls:
+        told.append(f"{name}({_numbered(given, after + len(values))})")
+        values += given
+    return f"concat({', '.join(told)})", values

@@ -21,7 +21,7 @@ from twin.alarmcore.errors import CoreError, DatabaseUnreachable
 
 log = logging.getLogger("twin.core")
 
-FIRST_VERSION, SCHEMA_VERSION = 2, 3
+FIRST_VERSION, SCHEMA_VERSION = 2, 4
 """Versions of the schema: schema.sql makes the first, ``schema_<n>.sql`` makes version n of the one
 before; a new database goes the same way."""
 

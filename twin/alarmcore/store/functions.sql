@@ -24,10 +24,11 @@ $$;
 
 -- The states of venues, locked until the transaction ends; venues that have none yet are left out.
 CREATE OR REPLACE FUNCTION lock_states(venues text[])
-RETURNS TABLE (venue text, state bytea, at float8, responsible int) LANGUAGE plpgsql AS $$
+RETURNS TABLE (venue text, state bytea, at float8, version bigint, responsible int)
+LANGUAGE plpgsql AS $$
 BEGIN
     RETURN QUERY
-    SELECT s.venue, s.state, s.at, v.responsible FROM venue_state s
+    SELECT s.venue, s.state, s.at, s.version, v.responsible FROM venue_state s
         LEFT JOIN venue v ON v.id = s.venue
         WHERE s.venue = ANY (venues) ORDER BY s.venue FOR UPDATE OF s;
 END
@@ -37,14 +38,47 @@ $$;
 -- Rows: the id of a message that is new, or a venue and its state.
 CREATE OR REPLACE FUNCTION receive(
     ids bigint[], vendors int[], message_ids text[], bodies bytea[], venues text[]
-) RETURNS TABLE (id bigint, venue text, state bytea, at float8, responsible int)
-LANGUAGE plpgsql AS $$
+) RETURNS TABLE (
+    id bigint, venue text, state bytea, at float8, version bigint, responsible int
+) LANGUAGE plpgsql AS $$
 BEGIN
-    RETURN QUERY SELECT taken, NULL, NULL::bytea, NULL::float8, NULL::int
+    RETURN QUERY SELECT taken, NULL, NULL::bytea, NULL::float8, NULL::bigint, NULL::int
         FROM take_messages(ids, vendors, message_ids, bodies) AS taken;
     IF cardinality(venues) > 0 THEN
         RETURN QUERY SELECT NULL::bigint, s.* FROM lock_states(venues) AS s;
     END IF;
+END
+$$;
+
+-- Begins a statement that writes what was decided without a look: on states of venues that the
+-- caller knows by heart, by their versions (0: there is none yet), and on messages that are taken for
+-- new. Where one is not as supposed, nothing is taken and the answer is false; else nobody changes
+-- the venues until the transaction ends.
+CREATE OR REPLACE FUNCTION take_unseen(
+    ids bigint[], vendors int[], message_ids text[], bodies bytea[],
+    venues text[], versions bigint[]
+) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF cardinality(venues) > 0 AND EXISTS (
+        SELECT FROM (
+            SELECT s.venue, s.version FROM venue_state s
+            WHERE s.venue = ANY (venues) ORDER BY s.venue FOR UPDATE
+        ) AS now JOIN unnest(venues, versions) AS by_heart (venue, version) USING (venue)
+        WHERE now.version <> by_heart.version
+    ) THEN
+        RETURN false;
+    END IF;
+    IF cardinality(ids) > 0 THEN
+        BEGIN
+            IF (SELECT count(*) FROM take_messages(ids, vendors, message_ids, bodies))
+                    < cardinality(ids) THEN
+                RAISE EXCEPTION USING ERRCODE = 'TC001';
+            END IF;
+        EXCEPTION WHEN SQLSTATE 'TC001' THEN
+            RETURN false;
+        END;
+    END IF;
+    RETURN true;
 END
 $$;
 
@@ -158,19 +192,32 @@ END
 $$;
 
 -- Everything that steps of the lifecycle decided. Person "<venue>#<n>" is notified of an alarm
--- over each of their channels (9.3), with what 6.1 asks for: place and contacts.
+-- over each of their channels (9.3), with what 6.1 asks for: place and contacts. The first "room" of
+-- these are leased to the caller until "lease" and returned: a JSON array of [id, channel, alarm,
+-- venue, person, body], null where there are none.
 CREATE OR REPLACE FUNCTION write_steps(
     now_ float8,
-    venues text[], states bytea[], ats float8[],
+    venues text[], states bytea[], ats float8[], versions bigint[],
     alarms bigint[], alarm_venues text[], categories text[], raiseds float8[], grades int[],
     stages text[], outcomes text[], annotations text[], confirmeds float8[], closeds float8[],
     ended bigint[], ended_names text[],
     due bigint[], due_names text[], due_venues text[], due_ats float8[],
-    told bigint[], told_venues text[], told_numbers int[]
-) RETURNS void LANGUAGE plpgsql AS $$
+    told bigint[], told_venues text[], told_numbers int[], room int, lease float8
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    leased text;
+    changed int;
 BEGIN
-    UPDATE venue_state s SET state = u.state, at = u.at
-        FROM unnest(venues, states, ats) AS u (venue, state, at) WHERE s.venue = u.venue;
+    INSERT INTO venue_state AS s (venue, state, at, version)
+        SELECT * FROM unnest(venues, states, ats, versions)
+        ON CONFLICT (venue) DO UPDATE
+            SET state = excluded.state, at = excluded.at, version = excluded.version
+            WHERE s.version = excluded.version - 1;
+    GET DIAGNOSTICS changed = ROW_COUNT;
+    IF changed < cardinality(venues) THEN
+        RAISE EXCEPTION 'another worker has made the first step of a venue'
+            USING ERRCODE = 'serialization_failure';
+    END IF;
     IF cardinality(alarms) > 0 THEN
         INSERT INTO alarm (id, venue, category, raised, grade, stage, outcome, annotation,
                            confirmed, closed)
@@ -197,17 +244,71 @@ BEGIN
             ON CONFLICT (alarm, name) DO UPDATE SET at = excluded.at;
     END IF;
     IF cardinality(told) > 0 THEN
-        INSERT INTO outbox (kind, channel, alarm, venue, person, body, created, due)
+        WITH made AS (
+            INSERT INTO outbox (kind, channel, alarm, venue, person, body, created, due)
             SELECT 'notify', c.channel, u.alarm, u.venue, u.venue || '#' || u.n,
                    jsonb_build_object('name', r.name, 'phone', r.phone, 'place', v.name,
                                       'category', a.category),
-                   now_, now_
+                   now_, CASE WHEN row_number() OVER () <= room THEN lease ELSE now_ END
             FROM unnest(told, told_venues, told_numbers) AS u (alarm, venue, n)
             JOIN responsible r ON r.venue = u.venue AND r.n = u.n
             JOIN venue v ON v.id = u.venue
             JOIN alarm a ON a.id = u.alarm
-            CROSS JOIN LATERAL unnest(r.channels) AS c (channel);
+            CROSS JOIN LATERAL unnest(r.channels) AS c (channel)
+            RETURNING outbox.*
+        )
+        SELECT json_agg(json_build_array(m.id, m.channel, m.alarm, m.venue, m.person, m.body))
+            INTO leased FROM made AS m WHERE m.due = lease;
     END IF;
+    RETURN leased;
+END
+$$;
+
+-- Confirmed alarms go to grid workers, micro fire stations and the brigade (4.9).
+CREATE OR REPLACE FUNCTION send_confirmed(
+    now_ float8, alarms bigint[], venues text[],
+    names text[], roles text[], channels text[], addresses text[]
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO outbox (kind, channel, alarm, venue, person, body, created, due)
+        SELECT 'confirmed', h.channel, u.alarm, u.venue, h.name,
+               jsonb_build_object('role', h.role, 'address', h.address, 'place', v.name,
+                                  'category', a.category, 'details', v.body),
+               now_, now_
+        FROM unnest(alarms, venues) AS u (alarm, venue)
+        JOIN alarm a ON a.id = u.alarm
+        LEFT JOIN venue v ON v.id = u.venue
+        CROSS JOIN unnest(names, roles, channels, addresses) AS h (name, role, channel, address);
+END
+$$;
+
+-- An alarm's beginning, confirmation and end go to the central platform (4.3).
+CREATE OR REPLACE FUNCTION forward(
+    now_ float8, upstream text, alarms bigint[], venues text[], stages text[]
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO outbox (kind, channel, alarm, venue, person, body, created, due)
+        SELECT 'forward', 'forward', u.alarm, u.venue, upstream,
+               jsonb_build_object('stage', u.stage, 'place', v.name, 'category', a.category,
+                                  'grade', a.grade),
+               now_, now_
+        FROM unnest(alarms, venues, stages) AS u (alarm, venue, stage)
+        JOIN alarm a ON a.id = u.alarm LEFT JOIN venue v ON v.id = u.venue;
+END
+$$;
+
+-- What became of deliveries. A failure is that of its own lease; what has arrived has arrived.
+CREATE OR REPLACE FUNCTION record_deliveries(
+    ids bigint[], states text[], dues float8[], tries_ int[], sents float8[], receiveds float8[],
+    errors text[], leases float8[]
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE outbox o SET state = u.state, due = u.due, tries = u.tries,
+        sent = coalesce(o.sent, u.sent), received = u.received, error = u.error
+    FROM unnest(ids, states, dues, tries_, sents, receiveds, errors, leases)
+        AS u (id, state, due, tries, sent, received, error, lease)
+    WHERE o.id = u.id AND o.state IN ('waiting', 'sent')
+        AND (u.error IS NULL OR o.due = u.lease);
 END
 $$;
 

@@ -6,9 +6,10 @@ ids and times are made before their transaction commits, by several workers at a
 - Rows that the database numbers: what has a smaller id than one that can be seen was numbered by a
   transaction that holds the table's lock for writing until it ends. Those are waited for.
 - Messages, alarms and rows of the log: a worker makes their ids and times by its clock, within the
-  transaction. It tells every second from when on it will write (its *floor*), as a part of the
-  name of its listening connection, which everybody sees at once and which ends with it. What is
-  before all floors was made by transactions that began before they were told; those are waited for.
+  transaction or just before. It tells every second from when on it will write (its *floor*, not
+  later than what it is writing just then), as a part of the name of its listening connection, which
+  everybody sees at once and which ends with it. What is before all floors was made by transactions
+  that began before they were told; those are waited for.
 
 No clocks are compared, and nothing is written for it.
 """
