@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -16,9 +17,12 @@ from holding import holding
 from test_core_events import event
 
 from twin.alarmcore.annexb.codes import PREFIX
-from twin.alarmcore.service.core import HANGS_S, LISTEN_S
+from twin.alarmcore.service.config import load_settings
+from twin.alarmcore.service.core import HANGS_S, LISTEN_S, open_core
 from twin.alarmcore.service.operation import HEALTH_S
-from twin.alarmcore.store.database import HELD_S
+from twin.alarmcore.service.serve import database_of
+from twin.alarmcore.service.tokens import Seal
+from twin.alarmcore.store.database import DATABASE_AWAY, HELD_S, given_up_after
 from twin.load.siege import ServedCore
 
 BUSY_S = 10.0
@@ -99,3 +103,20 @@ def test_health_tells_of_what_hangs(core: ServedCore, table: str, what: str) -> 
         until(lambda: health(core).status_code == 503, HANGS_S + BUSY_S)
         assert f"{what}: " in health(core).json()["message"]
     until(lambda: health(core).is_success, BUSY_S)
+
+
+def test_what_a_lost_connection_may_yet_commit_is_not_settled(core: ServedCore) -> None:
+    """Whoever hangs may have a statement that it carries out when it goes on."""
+
+    async def main(url: str) -> None:
+        settings = load_settings(core.data / "core.toml")
+        async with open_core(url, settings, Seal(core.data / "secret.key")) as worker:
+            async with worker.pool.acquire() as db:
+                with worker.writing(db):
+                    begun_us = worker.floor_us()
+                    with given_up_after(0.1, db), pytest.raises(DATABASE_AWAY):
+                        await db.execute("SELECT pg_sleep(60)")
+            assert worker.floor_us() == begun_us
+
+    with database_of(core.data) as url:
+        asyncio.run(main(url))

@@ -29,6 +29,7 @@ from twin.alarmcore.store.database import (
     Pool,
     check_promises,
     connect,
+    lost,
     open_pool,
     prepare,
     take_worker_number,
@@ -177,7 +178,7 @@ class Core:
             yield
         finally:
             del self._writing[backend]
-            if db.is_closed():  # a backend that hangs may have a statement yet, and commit it
+            if lost(db):  # a backend that hangs may have a statement yet, and commit it
                 self._lost[backend] = floor, time.monotonic()
 
     async def _forget_lost(self, db: asyncpg.Connection) -> None:

@@ -334,6 +334,14 @@ def given_up_after(seconds: float, connection: asyncpg.Connection) -> Iterator[N
         limit.cancel()
 
 
+def lost(connection: asyncpg.Connection) -> bool:
+    """Whether a connection is closed; one of a pool cannot be asked any more then."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
+
+
 async def check_promises(connection: asyncpg.Connection) -> None:
     """Refuses a database that may lose what it has committed.
 
