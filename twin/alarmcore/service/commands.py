@@ -88,7 +88,7 @@ async def receipt(call: Call) -> None:
     number = int(told.key.rpartition("-")[2])
     async with call.transaction() as (db, batch):
         row = await db.fetchrow(
-            "UPDATE outbox SET state = $2, received = $3 WHERE id = $1 "
+            "UPDATE outbox SET state = $2, received = $3, due = NULL WHERE id = $1 "
             "AND (state IN ('waiting', 'sent') OR state = 'failed' AND $2 = 'received') "
             "RETURNING id, kind, channel, alarm, venue, person, tries",
             number,

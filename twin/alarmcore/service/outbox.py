@@ -47,7 +47,7 @@ MOST_ANSWER_BYTES = 65_536
 MOST_UNDER_WAY = 64
 """Deliveries of one channel at a time; a channel whose receiver hangs has no more (assumption)."""
 
-MOST_LEASED = 256
+MOST_LEASED = 1024
 """Deliveries that wait in a worker for their channel (assumption)."""
 
 IDLE_S = 0.1
@@ -81,7 +81,7 @@ _LEASE = """
         SELECT due.id FROM unnest($3::text[], $4::int[]) AS lane (channel, room)
         CROSS JOIN LATERAL (
             SELECT id FROM outbox
-            WHERE state = 'waiting' AND channel = lane.channel AND due <= $1
+            WHERE channel = lane.channel AND due <= $1 AND state = 'waiting'
                 -- The central platform hears of an alarm's stages in their order.
                 AND NOT (kind = 'forward' AND EXISTS (
                     SELECT 1 FROM outbox AS earlier WHERE earlier.alarm = outbox.alarm
@@ -110,7 +110,8 @@ class Delivery(NamedTuple):
     body : what is said.
     tries : earlier tries.
     created : when it was decided, s.
-    lease : until when it is this worker's alone, s; tells this lease from a later one.
+    until : when its lease ends, s.
+    due : of its row, s; tells this lease from a later one.
     """
 
     id: int
@@ -122,7 +123,8 @@ class Delivery(NamedTuple):
     body: Mapping[str, Any]
     tries: int
     created: float = 0.0
-    lease: float = 0.0
+    until: float = 0.0
+    due: float | None = None
 
     def told(self, core: Core) -> dict[str, Any]:
         """What an adapter is told; ``key`` is the same in every try.
@@ -391,9 +393,10 @@ class Outbox:
                 self._looked = time.monotonic()
                 await self._expire()
                 for (channel,) in await db.fetch(
-                    "SELECT DISTINCT channel FROM outbox WHERE state = 'waiting'"
+                    "SELECT DISTINCT channel FROM outbox WHERE due IS NOT NULL"
                 ):
                     lanes.setdefault(channel, 0)
+            await db.execute("SELECT end_leases($1)", now)
             rows = await db.fetch(
                 _LEASE,
                 now,
@@ -405,8 +408,10 @@ class Outbox:
                 ],
             )
         self._take(
-            Delivery(i, kind, channel, alarm, venue, person, json.loads(body), tries, made, lease)
-            for i, kind, channel, alarm, venue, person, body, tries, made, lease in sorted(rows)
+            Delivery(
+                i, kind, channel, alarm, venue, person, json.loads(body), tries, made, due, due
+            )
+            for i, kind, channel, alarm, venue, person, body, tries, made, due in sorted(rows)
         )
 
     def room(self) -> int:
@@ -437,7 +442,7 @@ class Outbox:
         leased = self._leased[channel]
         while leased and self._under_way.setdefault(channel, 0) < MOST_UNDER_WAY:
             delivery = leased.popleft()
-            left = (delivery.lease - self.core.clock.now()) / self.core.clock.speed
+            left = (delivery.until - self.core.clock.now()) / self.core.clock.speed
             if left < TIMEOUT_S:  # it would end after its lease, under which it is leased anew
                 continue
             self._under_way[channel] += 1
@@ -499,11 +504,11 @@ class Outbox:
         """Notifications that were sent and have had no receipt in time have failed (9.3)."""
         async with self.core.transaction() as (db, batch):
             rows = await db.fetch(
-                "UPDATE outbox SET state = 'failed', error = 'no receipt' WHERE id IN ("
-                "SELECT id FROM outbox WHERE state = 'sent' AND kind = 'notify' AND sent < $1 "
-                "ORDER BY sent LIMIT 1000 FOR UPDATE SKIP LOCKED) "
+                "UPDATE outbox SET state = 'failed', due = NULL, error = 'no receipt' WHERE id IN ("
+                "SELECT id FROM outbox WHERE due <= $1 AND state = 'sent' "
+                "LIMIT 1000 FOR UPDATE SKIP LOCKED) "
                 "RETURNING id, kind, channel, alarm, venue, person, tries",
-                batch.now - self.core.settings.receipt_wait,
+                batch.now,
             )
             await self._give_up(
                 db,
@@ -522,7 +527,7 @@ class Outbox:
                 receipts, given_up, rows = [], [], []
                 for delivery, result in results:
                     if not isinstance(result, str):
-                        rows.append(_arrived(delivery, batch.now, receipt=result))
+                        rows.append(self._arrived(delivery, batch.now, receipt=result))
                         if result:
                             receipts.append(delivery)
                     else:
@@ -545,7 +550,7 @@ class Outbox:
             with core.writing(db):
                 batch = core.batch()
                 for delivery, receipt in results:
-                    batch.deliver(_arrived(delivery, batch.now, receipt=receipt is True))
+                    batch.deliver(self._arrived(delivery, batch.now, receipt=receipt is True))
                 venues = {delivery.venue or "" for delivery in receipts}
                 batch.held = await core.registry.take_states(db, venues)
                 await take_receipts(core, db, batch, receipts)
@@ -553,6 +558,14 @@ class Outbox:
         if written:
             core.committed(batch)
         return written
+
+    def _arrived(self, delivery: Delivery, now: float, *, receipt: bool) -> Delivered:
+        """A delivery that somebody has. Of a notification without a receipt we want to hear."""
+        i, tries = delivery.id, delivery.tries + 1
+        if receipt:
+            return Delivered(i, "received", None, tries, now, now, None, delivery.due)
+        until = now + self.core.settings.receipt_wait if delivery.kind == "notify" else None
+        return Delivered(i, "sent", until, tries, now, None, None, delivery.due)
 
     async def _failed(
         self, db: asyncpg.Connection, now: float, delivery: Delivery, error: str
@@ -568,9 +581,10 @@ class Outbox:
         last = tries >= settings.notify_tries and not lasting
         last |= delivery.kind == COMMAND and now - delivery.created > COMMAND_S
         wait = min(settings.notify_retry * 2.0 ** min(delivery.tries, 30), LONGEST_RETRY_S)
+        if last:
+            return Delivered(delivery.id, "failed", None, tries, None, None, error, delivery.due)
         due = now + wait * self.core.clock.speed
-        state = "failed" if last else "waiting"
-        return Delivered(delivery.id, state, due, tries, None, None, error, delivery.lease)
+        return Delivered(delivery.id, "waiting", due, tries, None, None, error, delivery.due)
 
     async def _give_up(self, db: asyncpg.Connection, batch: Any, given_up: list[Delivery]) -> None:
         """Whom no channel can reach any more is NOT_NOTIFIED (9.3)."""
@@ -589,15 +603,6 @@ class Outbox:
                 events.append((delivery.venue, event))
         if events:
             await advance(db, batch, dict.fromkeys(events), self.core.rules)
-
-
-def _arrived(delivery: Delivery, now: float, *, receipt: bool) -> Delivered:
-    """A delivery that somebody has."""
-    state = "received" if receipt else "sent"
-    received = now if receipt else None
-    return Delivered(
-        delivery.id, state, now, delivery.tries + 1, now, received, None, delivery.lease
-    )
 
 
 async def _is_open(db: asyncpg.Connection, alarm: int | None) -> bool:

@@ -14,7 +14,7 @@ from twin.terms import Category
 CHANGED = "registry"
 """Whoever changes the registry NOTIFYs this channel, with the vendor's name or nothing."""
 
-NEIGHBOURS = 200
+NEIGHBOURS = 500
 """Devices that are read with one that is asked for: those next to it will be asked for soon."""
 
 MOST_STATES = 50_000

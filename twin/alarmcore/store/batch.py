@@ -94,21 +94,21 @@ class Delivered(NamedTuple):
     ----------
     id : of its row.
     state : received, sent, failed; waiting: it is tried again.
-    due : when, s.
+    due : when something has to be done about it, s; None: nothing.
     tries : how many there were.
     sent, received : when, s.
     error : why it failed.
-    lease : under which it was tried, s.
+    lease : when it was due while it was tried, s.
     """
 
     id: int
     state: str
-    due: float
+    due: float | None
     tries: int
     sent: float | None
     received: float | None
     error: str | None
-    lease: float
+    lease: float | None
 
 
 _decode_leased = msgspec.json.Decoder(list[Leased]).decode

@@ -70,11 +70,12 @@ BEGIN
     END IF;
     IF cardinality(ids) > 0 THEN
         BEGIN
-            IF (SELECT count(*) FROM take_messages(ids, vendors, message_ids, bodies))
-                    < cardinality(ids) THEN
-                RAISE EXCEPTION USING ERRCODE = 'TC001';
-            END IF;
-        EXCEPTION WHEN SQLSTATE 'TC001' THEN
+            INSERT INTO message_key (id, vendor, message_id)
+                SELECT * FROM unnest(ids, vendors, message_ids) AS u (id, vendor, message_id)
+                ORDER BY vendor, message_id;
+            INSERT INTO message (id, vendor, message_id, body)
+                SELECT * FROM unnest(ids, vendors, message_ids, bodies);
+        EXCEPTION WHEN unique_violation THEN
             RETURN false;
         END;
     END IF;
@@ -193,7 +194,7 @@ $$;
 
 -- Everything that steps of the lifecycle decided. Person "<venue>#<n>" is notified of an alarm
 -- over each of their channels (9.3), with what 6.1 asks for: place and contacts. The first "room" of
--- these are leased to the caller until "lease" and returned: a JSON array of [id, channel, alarm,
+-- these are leased to the caller until "until_" and returned: a JSON array of [id, channel, alarm,
 -- venue, person, body], null where there are none.
 CREATE OR REPLACE FUNCTION write_steps(
     now_ float8,
@@ -202,7 +203,7 @@ CREATE OR REPLACE FUNCTION write_steps(
     stages text[], outcomes text[], annotations text[], confirmeds float8[], closeds float8[],
     ended bigint[], ended_names text[],
     due bigint[], due_names text[], due_venues text[], due_ats float8[],
-    told bigint[], told_venues text[], told_numbers int[], room int, lease float8
+    told bigint[], told_venues text[], told_numbers int[], room int, until_ float8
 ) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     leased text;
@@ -235,8 +236,8 @@ BEGIN
                    excluded.annotation, excluded.confirmed, excluded.closed);
     END IF;
     IF cardinality(ended) > 0 THEN
-        DELETE FROM deadline d USING unnest(ended, ended_names) AS u (alarm, name)
-            WHERE d.alarm = u.alarm AND d.name = u.name;
+        DELETE FROM deadline d WHERE d.alarm = ANY (ended)
+            AND (d.alarm, d.name) IN (SELECT * FROM unnest(ended, ended_names));
     END IF;
     IF cardinality(due) > 0 THEN
         INSERT INTO deadline (alarm, name, venue, at)
@@ -249,16 +250,19 @@ BEGIN
             SELECT 'notify', c.channel, u.alarm, u.venue, u.venue || '#' || u.n,
                    jsonb_build_object('name', r.name, 'phone', r.phone, 'place', v.name,
                                       'category', a.category),
-                   now_, CASE WHEN row_number() OVER () <= room THEN lease ELSE now_ END
+                   now_, CASE WHEN row_number() OVER () > room THEN now_ END
             FROM unnest(told, told_venues, told_numbers) AS u (alarm, venue, n)
             JOIN responsible r ON r.venue = u.venue AND r.n = u.n
             JOIN venue v ON v.id = u.venue
             JOIN alarm a ON a.id = u.alarm
             CROSS JOIN LATERAL unnest(r.channels) AS c (channel)
             RETURNING outbox.*
+        ), kept AS (
+            INSERT INTO lease (until, deliveries)
+            SELECT until_, array_agg(m.id) FROM made AS m WHERE m.due IS NULL HAVING count(*) > 0
         )
         SELECT json_agg(json_build_array(m.id, m.channel, m.alarm, m.venue, m.person, m.body))
-            INTO leased FROM made AS m WHERE m.due = lease;
+            INTO leased FROM made AS m WHERE m.due IS NULL;
     END IF;
     RETURN leased;
 END
@@ -308,7 +312,20 @@ BEGIN
     FROM unnest(ids, states, dues, tries_, sents, receiveds, errors, leases)
         AS u (id, state, due, tries, sent, received, error, lease)
     WHERE o.id = u.id AND o.state IN ('waiting', 'sent')
-        AND (u.error IS NULL OR o.due = u.lease);
+        AND (u.error IS NULL OR o.due IS NOT DISTINCT FROM u.lease);
+END
+$$;
+
+-- Deliveries whose lease has run out are due, if nothing is known of them.
+CREATE OR REPLACE FUNCTION end_leases(now_ float8) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    WITH ended AS (
+        DELETE FROM lease WHERE id IN (
+            SELECT id FROM lease WHERE until <= now_ ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
+        ) RETURNING deliveries
+    )
+    UPDATE outbox o SET due = now_ FROM (SELECT unnest(deliveries) AS id FROM ended) AS e
+        WHERE o.id = e.id AND o.state = 'waiting' AND o.due IS NULL;
 END
 $$;
 
