@@ -48,7 +48,9 @@ def serving(folder: Path) -> Iterator[Served]:
     """A core with two vendors, one project, two venues and three devices of ``acme``'s."""
     core = core_of(folder)
     keys = {name: core.register_vendor(name) for name in ("acme", "other")}
-    tokens = {role: core.add_user(role, role, "acme/v1") for role in ROLES}
+    tokens = {
+        role: core.add_user(role, role, *(["acme/v1"] if role == "owner" else [])) for role in ROLES
+    }
     core.start()
     try:
         core.ready()

@@ -455,11 +455,19 @@ def test_a_vendor_platform_from_the_command_line(core: ServedCore, tmp_path: Pat
     async def scenario() -> None:
         async with database(core) as db:
             await contacted(db, "shell")
-            assert process.stdin is not None
-            line = msgspec.json.encode(event(1, "D00000", EventType.OFFLINE)) + b"\n"
-            process.stdin.write(line)
-            process.stdin.flush()
+
+            def push(number: int, kind: EventType) -> None:
+                assert process.stdin is not None
+                process.stdin.write(msgspec.json.encode(event(number, "D00000", kind)) + b"\n")
+                process.stdin.flush()
+
+            push(1, EventType.OFFLINE)
             await until(lambda: facts(db, "shell", "offline"))
+            # Somebody else gets a token with the same credentials, which ends that of the shell.
+            async with VendorPlatform(registry(), core.url, appkey, secret, core.trust) as other:
+                await other.get_token()
+            push(2, EventType.ONLINE)
+            await until(lambda: facts(db, "shell", "online"))
 
     with subprocess.Popen(
         command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL

@@ -57,7 +57,10 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
     try:
         core.ready()
         tokens = {"vendor": core.add_vendor("acme")}
-        tokens |= {role: core.add_user(role, role) for role in ACCOUNTS}
+        tokens |= {
+            role: core.add_user(role, role, *(["acme/v"] if role == "owner" else []))
+            for role in ACCOUNTS
+        }
         with core.client(tokens["vendor"]) as client:
             fleet = register(client, venues=3, devices_each=3)
             some = events(60, fleet.devices, 1)

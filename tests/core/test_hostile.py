@@ -12,68 +12,37 @@ import socket
 import ssl
 import subprocess
 import time
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
-import uvicorn
 from annexb_support import contacted, core_in, database, registry, until, vendor_of
+from connections_support import GET, Few, served_by
 from served_support import Served
 from test_core_events import event
 
 from twin.alarmcore.annexb.codes import PREFIX
 from twin.alarmcore.service.bodies import Bodies, NoRoom
-from twin.alarmcore.service.connections import MOST_HEAD_BYTES, Connection, Loop
+from twin.alarmcore.service.connections import MOST_HEAD_BYTES, Loop
 from twin.alarmcore.service.document import document_text
 from twin.alarmcore.service.outbox import WebhookAdapter
 from twin.alarmcore.service.vendor_client import VendorClient, VendorError
-from twin.load.siege import TWIN, ServedCore, free_port
+from twin.load.siege import TWIN, ServedCore
 
 SOON_S = 20.0
 """On a busy machine."""
 
 MEGABYTE = b" " * 1_000_000
+RECEIPT = b'{"receipt":true}'
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 # -- what speaks no HTTP, or does it for ever ----------------------------------------------------
-
-
-class Few(Connection):
-    """Connections that are soon out of patience."""
-
-    request_s: ClassVar[float] = 0.5
-    _by_silence: ClassVar[dict[Connection, None]] = {}
-
-
-@contextlib.asynccontextmanager
-async def served_by(answer: bytes, delay_s: float = 0.0) -> AsyncIterator[int]:
-    """A server of such connections, with one answer for all; yields its port."""
-
-    async def app(_: Any, receive: Any, send: Any) -> None:
-        while (await receive()).get("more_body"):
-            pass
-        await asyncio.sleep(delay_s)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": answer})
-
-    port = free_port()
-    config = uvicorn.Config(
-        app, port=port, http=Few, lifespan="off", log_config=None, timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        yield port
-    finally:
-        server.should_exit = True
-        await task
 
 
 async def said_to(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
@@ -100,7 +69,6 @@ async def said_to(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
     return heard
 
 
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
 
 
@@ -118,7 +86,7 @@ POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
 )
 def test_what_is_no_request_is_answered_as_everything_is(parts: list[bytes], what: str) -> None:
     async def main() -> None:
-        async with served_by(b"") as port:
+        async with served_by() as port:
             head, _, body = (await said_to(port, *parts, pause_s=0.05)).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 400 ")
         assert b"application/json" in head
@@ -133,7 +101,7 @@ def test_trailers_without_end_are_not_kept() -> None:
     chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
 
     async def main() -> None:
-        async with served_by(b"") as port:
+        async with served_by() as port:
             sent = [chunked, *[b"X: " + b"a" * 30_000 + b"\r\n"] * 5]
             assert b"trailers" in await said_to(port, *sent, pause_s=0.05)
 
@@ -153,7 +121,7 @@ def test_what_follows_a_request_does_not_spoil_its_answer() -> None:
 
 def test_a_second_request_comes_whole_as_soon_as_a_first() -> None:
     async def main() -> None:
-        async with served_by(b"") as port:
+        async with served_by() as port:
             began = time.monotonic()
             drip = [b"GET / HTTP/1.1\r\nX: ", *[b"a"] * 1000]
             assert (await said_to(port, GET, *drip, pause_s=0.1)).count(b"200 OK") == 1
@@ -253,6 +221,48 @@ def test_what_is_put_aside_is_told(served: Served) -> None:
     answer = served.push(event("not registered", "online")).json()
     assert answer["data"]["quarantined"] == 1
     assert "not registered" in answer["message"]
+
+
+PLAIN = '{"deviceId": "小吃店", "venueId": "小吃店", "type": "fire"}'
+GZIP = {"Content-Encoding": "gzip"}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "what"),
+    [
+        (PLAIN.encode("utf-8-sig"), {}, "byte order mark"),
+        (PLAIN.encode("utf-16"), {}, "UTF-16"),
+        (PLAIN.encode("utf-16-le"), {}, "UTF-16"),
+        (PLAIN.encode("utf-16-be"), {}, "UTF-16"),
+        (gzip.compress(PLAIN.encode()), {}, "packed with gzip"),
+        (gzip.compress(PLAIN.encode()), GZIP, "Content-Encoding 'gzip' is not taken"),
+        (zlib.compress(PLAIN.encode()), {"Content-Encoding": "deflate"}, "'deflate' is not taken"),
+        (PLAIN.encode("gbk"), {}, "not UTF-8: "),
+        (b"fire!", {}, "not JSON: "),
+    ],
+    ids=lambda part: part.replace(" ", "-") if isinstance(part, str) else "",
+)
+def test_what_a_body_is_that_is_no_json_is_said(
+    served: Served, body: bytes, headers: dict[str, str], what: str
+) -> None:
+    headers = {**headers, "API_TOKEN": served.tokens["vendor"]}
+    for api, keeps in (("event", True), ("venue", False)):
+        answer = served.client.post(f"{PREFIX}/{api}", content=body, headers=headers)
+        told = answer.json()
+        assert (answer.status_code, told["code"]) == (400, "P01000")
+        assert what in told["message"]
+        assert ("kept for an operator" in told["message"]) == keeps
+    kept = served.data("/core/quarantine?limit=1000")["kept"]
+    assert body.decode("utf-8", "backslashreplace") in {
+        one["body"] for one in kept if what in one["reason"]
+    }
+
+
+def test_a_body_that_is_json_is_taken_whatever_its_head_says(served: Served) -> None:
+    headers = {**GZIP, "API_TOKEN": served.tokens["vendor"]}
+    sent = event("d1", "online")
+    answer = served.client.post(f"{PREFIX}/event", json=sent, headers=headers)
+    assert answer.json()["data"]["accepted"] == 1
 
 
 # -- a database that hangs -----------------------------------------------------------------------
@@ -400,6 +410,33 @@ def test_what_a_receiver_answers_is_bounded(
         assert sent < 50_000_000
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_connection_that_breaks_is_tried_once_more_at_once(kept: int) -> None:
+    """A receiver answers so many messages of a connection, and ends it at the next one."""
+    keys: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for left in range(kept, -1, -1):
+            if left != kept:
+                await reader.readuntil(b"\r\n\r\n")
+            keys.append(json.loads(await reader.readuntil(b"}"))["key"])
+            if left:
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n" + RECEIPT)
+
+    async def main() -> None:
+        async with answering(answer) as url:
+            adapter = WebhookAdapter(url)
+            for number in range(3 * kept):
+                assert await adapter.deliver({"key": f"east-{number}"})
+            if not kept:
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await adapter.deliver({"key": "east-0"})
+
+    asyncio.run(main())
+    # Each but the first one found the connection of the one before.
+    assert keys == (["east-0", "east-1", "east-1", "east-2", "east-2"] if kept else ["east-0"] * 2)
 
 
 def test_an_answer_nested_without_end_is_no_receipt() -> None:

@@ -8,24 +8,24 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import asyncpg
 import httpx
 import pytest
-import uvicorn
 from annexb_support import core_in, database
+from connections_support import GET, served_by
 from holding import holding
 
 from twin.alarmcore.annexb.codes import PREFIX
 from twin.alarmcore.errors import CoreError
 from twin.alarmcore.service import console
-from twin.alarmcore.service.connections import Connection, Loop
+from twin.alarmcore.service.connections import Loop
 from twin.alarmcore.service.serve import (
     Serving,
     _check_connections,
@@ -34,7 +34,7 @@ from twin.alarmcore.service.serve import (
 )
 from twin.alarmcore.store.archive import ensure_partitions
 from twin.alarmcore.store.database import MOST_WORKERS, Cluster
-from twin.load.siege import ServedCore, free_port, kill
+from twin.load.siege import ServedCore, kill
 
 SOON_S = 20.0
 """On a busy machine; what waits for a lock that the test holds waits for ever."""
@@ -106,28 +106,28 @@ def test_where_it_serves_is_told_in_one_line(running: Running) -> None:
 # -- figures -------------------------------------------------------------------------------------
 
 
-def test_figures_keep_no_fire_waiting_and_are_computed_once(running: Running) -> None:
-    running.fire("before figures")
+def asked_by_ten(running: Running, path: str, table: str) -> list[Any]:
+    """What ten callers are answered who all wait for a table, while a fire does not."""
     with ThreadPoolExecutor(10) as callers:
         # Who computes waits for the table, and nobody else for who computes.
-        with holding(running.core.data, "LOCK TABLE core IN ACCESS EXCLUSIVE MODE"):
-            asked = [callers.submit(running.get, "/core/figures") for _ in range(10)]
+        with holding(running.core.data, f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"):
+            asked = [callers.submit(running.get, path) for _ in range(10)]
             time.sleep(1.0)
             assert not any(one.done() for one in asked)
-            running.fire("while figures are computed")
-        answers = [one.result() for one in asked]
+            running.fire(f"while {table} is locked")
+        return [one.result() for one in asked]
+
+
+def test_figures_keep_no_fire_waiting_and_are_computed_once(running: Running) -> None:
+    running.fire("before figures")
+    answers = asked_by_ten(running, "/core/figures", "core")
     assert all(answer == answers[0] for answer in answers)
     assert answers[0]["tables"]["year"]
 
 
 def test_counting_keeps_no_fire_waiting(running: Running) -> None:
-    with ThreadPoolExecutor(10) as callers:
-        with holding(running.core.data, "LOCK TABLE complaint IN ACCESS EXCLUSIVE MODE"):
-            asked = [callers.submit(running.get, "/core/overview") for _ in range(10)]
-            time.sleep(1.0)
-            assert not any(one.done() for one in asked)
-            running.fire("while the manager looks")
-        assert all(one.result()["openAlarms"] >= 1 for one in asked)
+    answers = asked_by_ten(running, "/core/overview", "complaint")
+    assert all(answer["openAlarms"] >= 1 for answer in answers)
     alarms = running.get("/core/overview")["alarms"]
     running.fire("and once more")
     assert running.get("/core/overview")["alarms"] == alarms + 1  # it is never that of before
@@ -287,60 +287,23 @@ def test_the_embedded_database_is_sized_for_the_workers(tmp_path: Path) -> None:
 # -- connections ----------------------------------------------------------------------------------
 
 
-class Few(Connection):
-    """As a worker's, with room for three."""
-
-    most: ClassVar[int] = 3
-    request_s: ClassVar[float] = 0.5
-    _by_silence: ClassVar[dict[Connection, None]] = {}
-
-
-@contextlib.asynccontextmanager
-async def few() -> AsyncIterator[int]:
-    """A server with :class:`Few` connections; yields its port."""
-
-    async def app(_: Any, receive: Any, send: Any) -> None:
-        while (await receive()).get("more_body"):
-            pass
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    port = free_port()
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, port=port, http=Few, lifespan="off", log_config=None, timeout_graceful_shutdown=1
-        )
-    )
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        yield port
-    finally:
-        server.should_exit = True
-        await task
-
-
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
 def test_the_longest_silent_makes_room() -> None:
     asyncio.run(_the_longest_silent_makes_room())
 
 
 async def _the_longest_silent_makes_room() -> None:
-    async with few() as port:
+    async with served_by() as port:
         opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
         reader, writer = opened[0]
         writer.write(GET)  # the oldest one speaks, the second has been silent for longest
-        assert b"204" in await reader.readline()
+        assert b"200" in await reader.readline()
         new_reader, new_writer = await asyncio.open_connection("127.0.0.1", port)
         new_writer.write(GET)
-        assert b"204" in await new_reader.readline()
+        assert b"200" in await new_reader.readline()
         with contextlib.suppress(ConnectionError):
             assert await asyncio.wait_for(opened[1][0].read(), 0.4) == b""
         writer.write(GET)
-        assert b"204" in await reader.readuntil(b"204")
+        assert b"200" in await reader.readuntil(b"200")
         for _, one in (*opened, (new_reader, new_writer)):
             one.close()
 
@@ -350,7 +313,7 @@ async def _the_longest_silent_makes_room() -> None:
 )
 def test_a_request_that_does_not_come_ends(said: bytes) -> None:
     async def main() -> None:
-        async with few() as port:
+        async with served_by() as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(said)
             with contextlib.suppress(ConnectionError):

@@ -108,6 +108,7 @@ class VendorPlatform:
     calls: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._renewing = asyncio.Lock()
         self._client = httpx.AsyncClient(
             verify=self.tls or ssl.create_default_context(), timeout=30.0, trust_env=False
         )
@@ -134,13 +135,23 @@ class VendorPlatform:
     async def push(self, api: str, items: Any) -> Any:
         """Pushes one item or a list of up to 1000 by an API's English name; ``data`` of the answer.
 
-        A platform that is full, away or upgrading is asked again, later each time.
+        A platform that is full, away or upgrading is asked again, later each time. Where the token
+        has ended, because somebody else got a new one (B.4.1), this gets another, once.
 
         Raises
         ------
         PushRefused
             If it does not take it.
         """
+        used = self.token
+        try:
+            return await self._post(BY_NAME[api], items)
+        except PushRefused as refused:
+            if (refused.status, refused.code) != (401, ReturnCode.NO_RIGHT):
+                raise
+        async with self._renewing:
+            if self.token == used:  # else another push has got one meanwhile
+                await self.get_token()
         return await self._post(BY_NAME[api], items)
 
     async def _post(self, api: Api, body: Any) -> Any:

@@ -7,6 +7,7 @@ project (assumption: several times what is met in practice).
 
 from __future__ import annotations
 
+import codecs
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -317,11 +318,23 @@ def read(body: bytes, by: msgspec.json.Decoder[Any]) -> Any:
     except msgspec.ValidationError as error:
         raise Malformed(str(error)) from None
     except msgspec.DecodeError as error:
-        raise Malformed(f"not JSON: {error}") from None
+        raise Malformed(_not_json(body) or f"not JSON: {error}") from None
     except UnicodeDecodeError as error:
-        raise Malformed(f"not UTF-8: {error.reason} at byte {error.start}") from None
+        wrong = f"not UTF-8: {error.reason} at byte {error.start}"
+        raise Malformed(_not_json(body) or wrong) from None
     except RecursionError:
         raise Malformed("nested too deeply") from None
+
+
+def _not_json(body: bytes) -> str:
+    """What a body is that is no JSON, where its first bytes tell."""
+    if body.startswith(codecs.BOM_UTF8):
+        return "not JSON: it begins with a byte order mark; send it without"
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or body[:2].count(0) == 1:
+        return "not UTF-8 but UTF-16; send it in UTF-8"
+    if body.startswith(b"\x1f\x8b"):
+        return "not JSON: it is packed with gzip, which is not taken; send it unpacked"
+    return ""
 
 
 def check_nul(body: bytes) -> None:

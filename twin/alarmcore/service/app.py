@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,8 +24,10 @@ from twin.alarmcore.service.endpoint import (
     RETRY_AFTER_S,
     TOO_FAST,
     Endpoint,
+    Headers,
     Refused,
     Taken,
+    packed,
     refused,
 )
 from twin.alarmcore.service.ingest import DatabaseAway, Full, Ingest, Item, Push, TooFast, parse
@@ -39,7 +41,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-Headers = Iterable[tuple[bytes, bytes]]
 Answered = tuple[int, bytes]
 """Status and body."""
 
@@ -114,12 +115,15 @@ class App:
         who = self.core.gate.known(_token(headers))
         return who if who is not None and who.role is Role.VENDOR else None
 
-    def push(self, who: Principal, body: bytes, answer: Callable[[int, bytes], None]) -> None:
+    def push(
+        self, who: Principal, headers: Headers, body: bytes, answer: Callable[[int, bytes], None]
+    ) -> None:
         """API 22, of a request that has come whole.
 
         Parameters
         ----------
         who : the vendor.
+        headers : of the request.
         body : as it came.
         answer : is called with status and body, before this returns or when it is on disk.
         """
@@ -131,7 +135,7 @@ class App:
 
         try:
             taken.add(body)
-            self._submit(who, body, settle)
+            self._submit(who, headers, body, settle)
         except Exception as error:
             settle(self._refused(error))
 
@@ -152,7 +156,7 @@ class App:
             if who.role is not Role.VENDOR:
                 raise Refused(401, ReturnCode.NO_RIGHT, f"role {who.role} has no right to this")
             taken = Taken(self.core, (who.role, who.id))
-            self._submit(who, await taken.read(receive), settle)
+            self._submit(who, scope["headers"], await taken.read(receive), settle)
             return await answered
         except Exception as error:
             return self._refused(error)
@@ -160,8 +164,12 @@ class App:
             if taken is not None:
                 taken.answered()
 
-    def _submit(self, who: Principal, body: bytes, settle: Callable[[Answered], None]) -> None:
+    def _submit(
+        self, who: Principal, headers: Headers, body: bytes, settle: Callable[[Answered], None]
+    ) -> None:
         items = parse(body, self.core.clock.calendar())
+        if len(items) == 1 and items[0].event is None:
+            items = [items[0]._replace(problem=items[0].problem + packed(headers))]
 
         def told(result: Received | Exception) -> None:
             if isinstance(result, Exception):

@@ -9,6 +9,8 @@ import getpass
 import json
 import os
 import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,19 +41,37 @@ def add_parser(commands: Any) -> None:
     new = _action(actions, "restore", "make a data folder from a backup", _restore)
     new.add_argument("backup", type=Path, help="file that backup wrote")
 
-    vendor = actions.add_parser("vendor", help="vendor platforms")
+    _add_vendor_parsers(actions.add_parser("vendor", help="vendor platforms"))
+    _add_user_parsers(actions.add_parser("user", help="people and platforms that read or work"))
+
+
+def _add_vendor_parsers(vendor: argparse.ArgumentParser) -> None:
     vendors = vendor.add_subparsers(dest="what", required=True, metavar="WHAT")
+    where = "where its APIs are; without it the vendor is not pulled"
+    period = "between pulls of device states, 1 to 24 (B.3.2)"
     new = _action(vendors, "add", "register a vendor platform; prints its secret once", _add_vendor)
     new.add_argument("name")
-    new.add_argument("--url", help="where its APIs are; without it the vendor is not pulled")
-    new.add_argument(
-        "--pull-period", type=float, default=24.0, metavar="HOURS",
-        help="between pulls of device states, 1 to 24 (B.3.2)",
-    )  # fmt: skip
+    new.add_argument("--url", help=where)
+    new.add_argument("--pull-period", type=float, default=24.0, metavar="HOURS", help=period)
+    _action(vendors, "list", "who is registered, how it is pulled, what went wrong", _list_vendors)
+    new = _action(
+        vendors, "renew", "give a vendor a new secret; the old one and its token end", _renew_vendor
+    )
+    new.add_argument("name")
+    new = _action(vendors, "set", "change where or how often a vendor is pulled", _set_vendor)
+    new.add_argument("name")
+    place = new.add_mutually_exclusive_group()
+    place.add_argument("--url", help=where)
+    place.add_argument("--no-url", action="store_true", help="it is not pulled any more")
+    new.add_argument("--pull-period", type=float, metavar="HOURS", help=period)
 
-    user = actions.add_parser("user", help="people and platforms that read or work")
+
+def _add_user_parsers(user: argparse.ArgumentParser) -> None:
     users = user.add_subparsers(dest="what", required=True, metavar="WHAT")
-    new = _action(users, "add", "give somebody a token; prints it once", _add_user)
+    new = _action(
+        users, "add", "give somebody a token, or a new one that ends the old; prints it once",
+        _add_user,
+    )  # fmt: skip
     new.add_argument("name")
     new.add_argument(
         "--role", required=True, choices=("operator", "manager", "owner", "upstream", "auditor")
@@ -59,6 +79,9 @@ def add_parser(commands: Any) -> None:
     new.add_argument(
         "--venue", action="append", default=[], help="an owner's, as VENDOR/VENUE; repeatable"
     )
+    _action(users, "list", "who has a token, and as what", _list_users)
+    new = _action(users, "remove", "end somebody's token and forget them", _remove_user)
+    new.add_argument("name")
 
 
 def _action(actions: Any, name: str, what: str, run: Any) -> argparse.ArgumentParser:
@@ -96,10 +119,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _add_vendor(arguments: argparse.Namespace) -> int:
     from twin.alarmcore.service.tokens import add_vendor
 
-    if not 1 <= arguments.pull_period <= 24:
-        raise CoreError(f"--pull-period is {arguments.pull_period} h; B.3.2 allows 1 h to 24 h")
-    if arguments.url is not None:
-        _check_url(arguments.url)
+    _check_vendor(arguments)
     period_s = arguments.pull_period * 3600
 
     async def add(db: Any) -> tuple[str, str]:
@@ -113,6 +133,15 @@ def _add_vendor(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_vendor(arguments: argparse.Namespace) -> None:
+    """Checks what is known of how a vendor is pulled."""
+    period = arguments.pull_period
+    if period is not None and not 1 <= period <= 24:
+        raise CoreError(f"--pull-period is {period} h; B.3.2 allows 1 h to 24 h")
+    if arguments.url is not None:
+        _check_url(arguments.url)
+
+
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
@@ -123,11 +152,89 @@ def _check_url(url: str) -> None:
         raise CoreError(f"--url is {url}; https://host:port is expected (B.2.1)")
 
 
+def _list_vendors(arguments: argparse.Namespace) -> int:
+    _check_kept(arguments)
+    rows = _in_database(
+        arguments,
+        lambda db: db.fetch(
+            "SELECT name, appkey, url, pull_period, "
+            "greatest(contacted, (pull_cursor->>'states_at')::float8) AS pulled, pull_error "
+            "FROM vendor ORDER BY name"
+        ),
+    )
+    _print_table(
+        ("name", "appkey", "URL", "pull period", "last contact", "last error"),
+        [
+            (
+                row["name"],
+                row["appkey"],
+                row["url"],
+                None if row["url"] is None else f"{row['pull_period'] / 3600:g} h",
+                _time(row["pulled"]),
+                row["pull_error"],
+            )
+            for row in rows
+        ],
+    )
+    return 0
+
+
+def _renew_vendor(arguments: argparse.Namespace) -> int:
+    from twin.alarmcore.service.tokens import renew_vendor
+
+    _check_kept(arguments)
+
+    async def renew(db: Any) -> tuple[str, str]:
+        async with db.transaction():
+            made = await renew_vendor(db, arguments.name)
+            await _audit(db, arguments)
+        return made
+
+    appkey, secret = _in_database(arguments, renew)
+    print(f"appkey       {appkey}\nmasterSecret {secret}")
+    return 0
+
+
+def _set_vendor(arguments: argparse.Namespace) -> int:
+    from twin.alarmcore.service.tokens import set_vendor
+
+    if arguments.url is None and not arguments.no_url and arguments.pull_period is None:
+        raise CoreError("nothing to change; give --url URL, --no-url or --pull-period HOURS")
+    _check_vendor(arguments)
+    _check_kept(arguments)
+    changes: dict[str, Any] = {}
+    if arguments.url is not None or arguments.no_url:
+        changes["url"] = arguments.url
+    if arguments.pull_period is not None:
+        changes["pull_period"] = arguments.pull_period * 3600
+
+    async def change(db: Any) -> None:
+        async with db.transaction():
+            await set_vendor(db, arguments.name, changes)
+            await _audit(db, arguments, **changes)
+
+    _in_database(arguments, change)
+    return 0
+
+
 def _add_user(arguments: argparse.Namespace) -> int:
     from twin.alarmcore.service.tokens import Role, add_account
 
+    role = Role(arguments.role)
+    if role is Role.OWNER and not arguments.venue:
+        raise CoreError(
+            "an owner without a venue can see nothing; give --venue VENDOR/VENUE for each of its"
+        )
+    if role is not Role.OWNER and arguments.venue:
+        raise CoreError(
+            f"--venue says what an owner may see, role {role} sees all; leave it out, or give "
+            "--role owner"
+        )
+    for venue in arguments.venue:
+        if not all(venue.partition("/")):
+            raise CoreError(f"--venue is {venue}; VENDOR/VENUE is expected, as in acme/shop-1")
+
     async def add(db: Any) -> str:
-        role = Role(arguments.role)
         async with db.transaction():
             token = await add_account(db, arguments.name, role, tuple(arguments.venue))
             await _audit(db, arguments, role=arguments.role, venues=arguments.venue)
@@ -135,6 +242,47 @@ def _add_user(arguments: argparse.Namespace) -> int:
 
     print(f"token {_in_database(arguments, add)}")
     return 0
+
+
+def _list_users(arguments: argparse.Namespace) -> int:
+    _check_kept(arguments)
+    rows = _in_database(
+        arguments, lambda db: db.fetch("SELECT name, role, venues FROM account ORDER BY name")
+    )
+    _print_table(
+        ("name", "role", "venues"),
+        [(name, role, " ".join(venues or ())) for name, role, venues in rows],
+    )
+    return 0
+
+
+def _remove_user(arguments: argparse.Namespace) -> int:
+    from twin.alarmcore.service.tokens import remove_account
+
+    _check_kept(arguments)
+
+    async def remove(db: Any) -> None:
+        async with db.transaction():
+            await remove_account(db, arguments.name)
+            await _audit(db, arguments)
+
+    _in_database(arguments, remove)
+    return 0
+
+
+def _time(at: float | None) -> str:
+    if at is None:
+        return ""
+    return datetime.fromtimestamp(at, UTC).isoformat(" ", "seconds").replace("+00:00", "Z")
+
+
+def _print_table(head: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
+    """Prints rows under a head, each in one line; ``-`` where there is nothing."""
+    lines = [head, *([" ".join((cell or "-").split()) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True))
+        print("  ".join(cells).rstrip())
 
 
 async def _audit(db: Any, arguments: argparse.Namespace, **detail: Any) -> None:

@@ -26,8 +26,10 @@ from twin.alarmcore.store.batch import Batch, HelperAddress
 from twin.alarmcore.store.database import (
     DATABASE_AWAY,
     MOST_WORKERS,
+    Pool,
     check_promises,
     connect,
+    lost,
     open_pool,
     prepare,
     take_worker_number,
@@ -58,6 +60,12 @@ LISTENING_S = 1.0
 
 APART_S = 0.5
 """Clocks of two workers are no further apart: each is within 0.2 s of the database's."""
+
+LISTEN_S = 10.0
+"""A statement of it takes no longer, or the database hangs (assumption)."""
+
+HANGS_S = 5.0
+"""So long no round of deadlines, outbox or pulls takes, or the database hangs (assumption)."""
 
 LISTEN_AGAIN_S = 0.1
 """How soon after it has broken another is opened."""
@@ -102,7 +110,7 @@ class Core:
 
     def __init__(
         self,
-        pool: asyncpg.Pool,
+        pool: Pool,
         settings: CoreSettings,
         clock: Clock,
         seal: Seal,
@@ -131,6 +139,10 @@ class Core:
         """Why the database cannot be used just now; empty: it can."""
         self.settled: dict[str, int] = {}
         """By table, the id up to which nothing can be committed any more, as far as is known."""
+        self._rounds: dict[str, float] = {}
+        """Since when, by the machine's own clock, what is under way that is done time and again."""
+        self._failed: dict[str, str] = {}
+        """Of these, whose last round the database failed, and how."""
         self._last_us = 0
         self._writing: dict[int, int] = {}
         """By backend, from when on are the ids and times of what it is writing, us."""
@@ -166,7 +178,7 @@ class Core:
             yield
         finally:
             del self._writing[backend]
-            if db.is_closed():  # a backend that hangs may have a statement yet, and commit it
+            if lost(db):  # a backend that hangs may have a statement yet, and commit it
                 self._lost[backend] = floor, time.monotonic()
 
     async def _forget_lost(self, db: asyncpg.Connection) -> None:
@@ -191,6 +203,31 @@ class Core:
         self.database_error = str(error) or type(error).__name__
         self.gate.forget()
         self.registry.forget()
+
+    @contextlib.contextmanager
+    def round(self, what: str) -> Iterator[None]:
+        """A round of what is done time and again; :meth:`ailing` tells if the database fails it."""
+        self._rounds[what] = time.monotonic()
+        try:
+            yield
+        except DATABASE_AWAY as error:
+            self._failed[what] = str(error) or type(error).__name__
+            raise
+        else:
+            self._failed.pop(what, None)
+        finally:
+            del self._rounds[what]
+
+    def ailing(self) -> str:
+        """What the database does not let the worker do just now; empty: it lets it do everything.
+
+        A round that fails for another reason, a venue's of which the state is spoilt, say, is
+        logged: to send the worker's callers elsewhere would help nobody.
+        """
+        late = time.monotonic() - HANGS_S
+        said = dict(self._failed)
+        said |= {what: "the database hangs" for what, at in self._rounds.items() if at < late}
+        return "; ".join(f"{what}: {why}" for what, why in sorted(said.items()))
 
     def batch(self) -> Batch:
         """An empty batch, now."""
@@ -234,7 +271,7 @@ class Core:
         """
         while True:
             try:
-                db = await connect(url, connection_name(self.name))
+                db = await connect(url, connection_name(self.name), LISTEN_S)
                 try:
                     await self._listen(db)
                 finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from twin.alarmcore.annexb.codes import TOKEN_HEADER, TOKEN_HEADER_ALSO, ReturnCode
-from twin.alarmcore.annexb.messages import Answer, Malformed, check_nul
+from twin.alarmcore.annexb.messages import Answer, Malformed, check_nul, read
 from twin.alarmcore.lifecycle import LifecycleError
 from twin.alarmcore.service.bodies import BODIES, NoRoom
 from twin.alarmcore.service.core import Core
@@ -30,6 +30,9 @@ log = logging.getLogger("twin.core")
 
 RETRY_AFTER_S = 2
 """What a vendor is told to wait where the service is full or its database away (assumption)."""
+
+Headers = Iterable[tuple[bytes, bytes]]
+"""Of a request, their names in lower case."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -175,11 +178,11 @@ class Endpoint:
 
     def route(self, core: Core) -> Route:
         """The endpoint as the framework takes it."""
-        decode = None if self.request is None else msgspec.json.Decoder(self.request).decode
+        decoder = None if self.request is None else msgspec.json.Decoder(self.request)
 
         async def serve(request: Request) -> Response:
             try:
-                return await self._serve(core, request, decode)
+                return await self._serve(core, request, decoder)
             except Refused as refusal:
                 return refused(core, refusal)
             except LifecycleError as error:
@@ -197,7 +200,7 @@ class Endpoint:
         return Route(path, serve, methods=[self.method], name=self.name)
 
     async def _serve(
-        self, core: Core, request: Request, decode: Callable[[bytes], Any] | None
+        self, core: Core, request: Request, decoder: msgspec.json.Decoder[Any] | None
     ) -> Response:
         address = request.client.host if request.client else "?"
         who = None
@@ -207,8 +210,8 @@ class Endpoint:
                 raise Refused(401, ReturnCode.NO_RIGHT, f"role {who.role} has no right to this")
         taken = Taken(core, None if who is None else (who.role, who.id))
         try:
-            raw = await taken.read(request.receive) if decode else b""
-            return await self._answer(core, request, who, address, raw, decode)
+            raw = await taken.read(request.receive) if decoder else b""
+            return await self._answer(core, request, who, address, raw, decoder)
         finally:
             taken.answered()
 
@@ -219,15 +222,15 @@ class Endpoint:
         who: Principal | None,
         address: str,
         raw: bytes,
-        decode: Callable[[bytes], Any] | None,
+        decoder: msgspec.json.Decoder[Any] | None,
     ) -> Response:
         body = None
-        if decode:
+        if decoder:
             try:
-                body = decode(raw)
+                body = read(raw, decoder)
                 check_nul(raw)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, Malformed) as error:
-                raise wrong(str(error) or "nested too deeply") from None
+            except Malformed as error:
+                raise wrong(str(error) + packed(request.scope["headers"])) from None
         for name, value in request.path_params.items():
             if not PATH[name].takes(value):
                 raise nothing(f"{name} is {value[:40]!r}; expected is {PATH[name].what}")
@@ -245,6 +248,15 @@ class Endpoint:
             raise RuntimeError(f"{self.name} writes without the audit trail")
         core.metrics.answered(200)
         return json_response(200, Answer(ReturnCode.OK, "", data))
+
+
+def packed(headers: Headers) -> str:
+    """What is added to why a body cannot be read: that it was said to be packed."""
+    for name, value in headers:
+        if name == b"content-encoding" and value.lower() != b"identity":
+            said = value.decode("latin-1")[:40]
+            return f"; Content-Encoding {said!r} is not taken, send it unpacked"
+    return ""
 
 
 async def admitted(core: Core, headers: Mapping[str, str]) -> Principal:

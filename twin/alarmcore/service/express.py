@@ -83,7 +83,10 @@ class ExpressConnection(Connection):
         super().on_message_complete()
         cycle: Any = self.cycle
         if type(cycle) is Express:
-            self.app.push(cycle.who, cycle.body, lambda *answer: self._answer(cycle, *answer))
+            headers = cycle.scope["headers"]
+            self.app.push(
+                cycle.who, headers, cycle.body, lambda *answer: self._answer(cycle, *answer)
+            )
 
     def data_received(self, data: bytes) -> None:
         """Takes a part of a request."""

@@ -35,7 +35,7 @@ from twin.alarmcore.annexb.messages import (
 from twin.alarmcore.service.engine import Arrival, take, venues
 from twin.alarmcore.service.registry import Known
 from twin.alarmcore.store.batch import Batch, Message, receive, stored_bodies, take_messages
-from twin.alarmcore.store.database import COLLISION, DATABASE_AWAY, given_up_after
+from twin.alarmcore.store.database import COLLISION, DATABASE_AWAY
 
 if TYPE_CHECKING:
     from twin.alarmcore.service.core import Core
@@ -357,8 +357,8 @@ class Ingest:
         core = self.core
         if core.refusing:
             raise DatabaseAway(core.refusing)
-        async with core.pool.acquire() as db:
-            with given_up_after(COMMIT_S, db), core.writing(db):
+        async with core.pool.acquire(COMMIT_S) as db:
+            with core.writing(db):
                 ids = iter(core.new_ids(sum(len(push.items) for push in pushes)))
                 rows = [
                     (push, item, _message(next(ids), push, item))

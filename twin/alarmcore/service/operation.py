@@ -14,6 +14,9 @@ from starlette.responses import Response
 from twin.alarmcore.annexb.codes import ReturnCode
 from twin.alarmcore.service.endpoint import Call, Refused
 
+HEALTH_S = 2.0
+"""So soon the database gives the simplest answer, or it is away (assumption)."""
+
 
 class Health(msgspec.Struct):
     """The service is up and its database takes what comes."""
@@ -28,11 +31,13 @@ async def health(call: Call) -> Health:
     if core.refusing:
         raise Refused(503, ReturnCode.SERVER_ERROR, core.refusing)
     try:
-        async with core.pool.acquire(timeout=2) as db:
-            await db.execute("SELECT 1", timeout=2)
+        async with core.pool.acquire(HEALTH_S, timeout=HEALTH_S) as db:
+            await db.execute("SELECT 1")
     except Exception as error:
         core.lost_database(error)
         raise Refused(503, ReturnCode.SERVER_ERROR, "the database is away") from error
+    if ailing := core.ailing():
+        raise Refused(503, ReturnCode.SERVER_ERROR, ailing)
     return Health("ok", core.clock.now())
 
 

@@ -196,15 +196,29 @@ async def _posted(
 ) -> bytes:
     """What a receiver answers to a message.
 
+    It is tried twice where the connection breaks: a receiver may end a kept one in the moment in
+    which it is used again, and the message's key is the same.
+
     Raises
     ------
     RuntimeError
         If it does not take it (any status but 2xx; its URL, which may hold a secret, is not told),
         or answers without end.
     """
+    import httpx
+
     # A packed answer of a few bytes may be of any size.
     given = {"Accept-Encoding": "identity", **(headers or {})}
-    async with client.stream("POST", url, json=message, headers=given) as answer:
+    try:
+        return await _posted_once(client, url, message, given)
+    except (httpx.NetworkError, httpx.RemoteProtocolError):
+        return await _posted_once(client, url, message, given)
+
+
+async def _posted_once(
+    client: httpx.AsyncClient, url: str, message: Mapping[str, Any], headers: Mapping[str, str]
+) -> bytes:
+    async with client.stream("POST", url, json=message, headers=headers) as answer:
         if not answer.is_success:
             raise RuntimeError(f"the receiver answered {answer.status_code}")
         body = b""
@@ -347,8 +361,9 @@ class Outbox:
         try:
             while True:
                 try:
-                    await self._record_done()
-                    await self._start_due()
+                    with self.core.round("outbox"):
+                        await self._record_done()
+                        await self._start_due()
                     await self._something_done()
                 except DATABASE_AWAY as error:
                     self.core.lost_database(error)

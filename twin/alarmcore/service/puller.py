@@ -34,6 +34,10 @@ PULL_LOCK = 0x7417_0003
 LOOK_S = 1.0
 """How often vendors that are due are looked for, in real seconds."""
 
+LOCKS_S = 10.0
+"""A statement of the connection that holds the locks takes no longer, or the database hangs
+(assumption)."""
+
 MOST_AT_ONCE = 64
 """Vendors that one worker pulls at a time; other workers, or later, the rest (assumption)."""
 
@@ -83,7 +87,7 @@ class Puller:
         logging.getLogger("httpx").setLevel(logging.WARNING)
         while True:
             try:
-                locks = await connect(self._url)
+                locks = await connect(self._url, statement_s=LOCKS_S)
                 try:
                     await locks.add_listener(PROJECTS_PUSHED, lambda *_: self._wake.set())
                     await self._watch(locks)
@@ -102,20 +106,22 @@ class Puller:
         self._quarantined = max(0, last - _MOST_HINTS)
         while not locks.is_closed():
             self._wake.clear()
-            await self._look_into_quarantine(locks)
-            for vendor in [vendor for vendor, task in self._tasks.items() if task.done()]:
-                del self._tasks[vendor]
-                await locks.execute("SELECT pg_advisory_unlock($1, $2)", PULL_LOCK, vendor)
-            due = await locks.fetch(
-                _DUE, self.core.clock.now(), list(self._tasks), list(self._unknown)
-            )
-            for (vendor,) in due[: max(0, MOST_AT_ONCE - len(self._tasks))]:
-                if await locks.fetchval("SELECT pg_try_advisory_lock($1, $2)", PULL_LOCK, vendor):
-                    task = asyncio.create_task(self._pull(vendor), name=f"pull vendor {vendor}")
-                    task.add_done_callback(lambda _: self._wake.set())
-                    self._tasks[vendor] = task
+            with self.core.round("pulls"):
+                await self._start_due(locks)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK_S)
+
+    async def _start_due(self, locks: asyncpg.Connection) -> None:
+        await self._look_into_quarantine(locks)
+        for vendor in [vendor for vendor, task in self._tasks.items() if task.done()]:
+            del self._tasks[vendor]
+            await locks.execute("SELECT pg_advisory_unlock($1, $2)", PULL_LOCK, vendor)
+        due = await locks.fetch(_DUE, self.core.clock.now(), list(self._tasks), list(self._unknown))
+        for (vendor,) in due[: max(0, MOST_AT_ONCE - len(self._tasks))]:
+            if await locks.fetchval("SELECT pg_try_advisory_lock($1, $2)", PULL_LOCK, vendor):
+                task = asyncio.create_task(self._pull(vendor), name=f"pull vendor {vendor}")
+                task.add_done_callback(lambda _: self._wake.set())
+                self._tasks[vendor] = task
 
     async def _look_into_quarantine(self, db: asyncpg.Connection) -> None:
         """Events of unknown devices: their vendors are asked what they are."""
@@ -152,6 +158,8 @@ class Puller:
         try:
             async with self._turn, self.core.pool.acquire() as db:
                 row = await db.fetchrow("SELECT * FROM vendor WHERE id = $1", vendor)
+            if row["url"] is None:
+                return  # since a moment ago it is not pulled any more
             progress = _progress(row["pull_cursor"])
             problems, remarks = await self._checked_round(row, progress)
             await self._finish(row, progress, problems, remarks)
@@ -179,7 +187,7 @@ class Puller:
         remarks: list[str] = []
         settings = self.core.settings.pull
         try:
-            token = self.core.seal.open(row["token_sealed"])
+            token = self._token(row["token_sealed"])
             client = VendorClient(row["url"], token, self._tls, settings.timeout)
         except VendorError as error:
             return [str(error)], remarks
@@ -239,8 +247,20 @@ class Puller:
                 sealed = await db.fetchval(
                     "SELECT token_sealed FROM vendor WHERE id = $1", walk.vendor.id
                 )
-            walk.client.present(self.core.seal.open(sealed))
+            walk.client.present(self._token(sealed))
             await walk.run(job)
+
+    def _token(self, sealed: bytes | None) -> str:
+        """What is presented to a vendor.
+
+        Raises
+        ------
+        VendorError
+            If its token was ended meanwhile and it has got no new one.
+        """
+        if sealed is None:
+            raise VendorError("it has no token; it gets one with its masterSecret (B.4.1)")
+        return self.core.seal.open(sealed)
 
     async def _finish(
         self, row: asyncpg.Record, progress: Progress, problems: list[str], remarks: list[str]
@@ -254,12 +274,15 @@ class Puller:
             log.warning("vendor %s: %s", row["name"], "; ".join(problems))
         async with self._turn, self.core.pool.acquire() as db:
             await db.execute(
+                # Else `twin core vendor set` has changed it meanwhile, and made it due at once.
                 "UPDATE vendor SET pull_due = $2, pull_failures = $3, pull_error = $4 "
-                "WHERE id = $1",
+                "WHERE id = $1 AND url = $5 AND pull_period = $6",
                 row["id"],
                 due,
                 failures,
                 "; ".join((*problems, *remarks)) or None,
+                row["url"],
+                row["pull_period"],
             )
 
     def _backoff(self, failures: int) -> float:

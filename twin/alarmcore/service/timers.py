@@ -27,10 +27,13 @@ async def run(core: Core) -> None:
     """Reports deadlines until it is cancelled."""
     while True:
         try:
-            while await report_due(core) == MOST_AT_ONCE:
-                pass
-            await miss_tickets(core)
-            await place_alarms(core)
+            more = True
+            while more:
+                with core.round("deadlines"):
+                    more = await report_due(core) == MOST_AT_ONCE
+            with core.round("deadlines"):
+                await miss_tickets(core)
+                await place_alarms(core)
         except (*DATABASE_AWAY, *COLLISION) as error:
             core.lost_database(error)
             await asyncio.sleep(1.0)

@@ -10,14 +10,15 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import asyncpg
 
 from twin.alarmcore.errors import CoreError
-from twin.alarmcore.store.database import given_up_after
+from twin.alarmcore.store.database import Pool
 
 CHANGED = "tokens"
 """Whoever changes a token NOTIFYs this channel."""
@@ -151,7 +152,7 @@ class Gate:
     pool : connections to the database.
     """
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._known: dict[bytes, Principal] = {}
         self._refused: set[bytes] = set()
@@ -180,14 +181,13 @@ class Gate:
         found = self._known.get(digest)
         if found is None:
             forgotten = self._forgotten
-            async with self._looking, self._pool.acquire() as db:
-                with given_up_after(LOOK_UP_S, db):
-                    row = await db.fetchrow(
-                        "SELECT 'vendor' AS role, name, id, NULL::text[] AS venues FROM vendor "
-                        "WHERE token_hash = $1 UNION ALL "
-                        "SELECT role, name, id, venues FROM account WHERE token_hash = $1",
-                        digest,
-                    )
+            async with self._looking, self._pool.acquire(LOOK_UP_S) as db:
+                row = await db.fetchrow(
+                    "SELECT 'vendor' AS role, name, id, NULL::text[] AS venues FROM vendor "
+                    "WHERE token_hash = $1 UNION ALL "
+                    "SELECT role, name, id, venues FROM account WHERE token_hash = $1",
+                    digest,
+                )
             if row is None:
                 if forgotten == self._forgotten and len(self._refused) < _MOST_REFUSED:
                     self._refused.add(digest)
@@ -255,6 +255,55 @@ async def add_vendor(
     return appkey, secret
 
 
+async def renew_vendor(db: asyncpg.Connection, name: str) -> tuple[str, str]:
+    """A vendor's appkey and its new masterSecret, shown only now; its old one and its token end.
+
+    Raises
+    ------
+    CoreError
+        If there is no such vendor.
+    """
+    secret = new_token()
+    appkey = await db.fetchval(
+        "UPDATE vendor SET secret_hash = $2, token_hash = NULL, token_sealed = NULL "
+        "WHERE name = $1 RETURNING appkey",
+        name,
+        token_hash(secret),
+    )
+    if appkey is None:
+        raise _no_vendor(name)
+    await db.execute("SELECT pg_notify($1, '')", CHANGED)
+    return appkey, secret
+
+
+async def set_vendor(db: asyncpg.Connection, name: str, changes: Mapping[str, Any]) -> None:
+    """Changes how a vendor is pulled; who pulls looks at once what is due now.
+
+    Parameters
+    ----------
+    changes : new values of ``url`` (None: it is not pulled) and ``pull_period`` (s).
+
+    Raises
+    ------
+    CoreError
+        If there is no such vendor.
+    """
+    # What went wrong at the old URL says nothing of the new one.
+    anew = ", pull_failures = 0, pull_error = NULL" if "url" in changes else ""
+    columns = "".join(f", {column} = ${n}" for n, column in enumerate(changes, 2))
+    done = await db.fetchval(
+        f"UPDATE vendor SET pull_due = 0{columns}{anew} WHERE name = $1 RETURNING id",
+        name,
+        *changes.values(),
+    )
+    if done is None:
+        raise _no_vendor(name)
+
+
+def _no_vendor(name: str) -> CoreError:
+    return CoreError(f"no vendor {name!r}; `twin core vendor list` names those there are")
+
+
 async def add_account(
     db: asyncpg.Connection, name: str, role: Role, venues: tuple[str, ...] = ()
 ) -> str:
@@ -279,3 +328,16 @@ async def add_account(
         raise CoreError(f"account {name!r} has another role; give another name")
     await db.execute("SELECT pg_notify($1, '')", CHANGED)
     return token
+
+
+async def remove_account(db: asyncpg.Connection, name: str) -> None:
+    """Ends an account and its token; what the person did stays on record.
+
+    Raises
+    ------
+    CoreError
+        If there is no such account.
+    """
+    if await db.fetchval("DELETE FROM account WHERE name = $1 RETURNING id", name) is None:
+        raise CoreError(f"no user {name!r}; `twin core user list` names those there are")
+    await db.execute("SELECT pg_notify($1, '')", CHANGED)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 import subprocess
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from typing import Any
 import asyncpg
 
 from twin.alarmcore.errors import CoreError, DatabaseUnreachable
+
+log = logging.getLogger("twin.core")
 
 FIRST_VERSION, SCHEMA_VERSION = 2, 4
 """Versions of the schema: schema.sql makes the first, ``schema_<n>.sql`` makes version n of the one
@@ -203,8 +206,19 @@ def _session(name: str) -> dict[str, str]:
     return {"application_name": name, **_KEEPALIVE}
 
 
-async def connect(url: str, name: str = "twin") -> asyncpg.Connection:
-    """A connection of its own; ``name``: as others on the database see it.
+_CONNECT_S = 10.0
+_STATEMENT_S = 60.0
+
+
+async def connect(
+    url: str, name: str = "twin", statement_s: float = _STATEMENT_S
+) -> asyncpg.Connection:
+    """A connection of its own.
+
+    Parameters
+    ----------
+    name : as others on the database see it.
+    statement_s : time that a statement may take, unless it says another.
 
     Raises
     ------
@@ -214,7 +228,7 @@ async def connect(url: str, name: str = "twin") -> asyncpg.Connection:
     """
     try:
         return await asyncpg.connect(
-            url, timeout=10, command_timeout=60, server_settings=_session(name)
+            url, timeout=_CONNECT_S, command_timeout=statement_s, server_settings=_session(name)
         )
     except (*DATABASE_AWAY, asyncpg.PostgresError, ValueError) as error:
         reason = str(error) or type(error).__name__
@@ -222,17 +236,83 @@ async def connect(url: str, name: str = "twin") -> asyncpg.Connection:
         raise kind(f"the database cannot be reached: {reason}") from error
 
 
-async def open_pool(url: str, size: int, name: str) -> asyncpg.Pool:
+HELD_S = 15.0
+"""A worker's connection is given back within this time, or its database hangs (assumption). What
+reads for longer by right, figures and export, has a connection of its own."""
+
+_BACK_S = 2.0
+"""Time for what a connection still has to do when it is given back."""
+
+
+class Pool:
+    """A worker's connections. One on which something takes too long is ended, and others opened.
+
+    Parameters
+    ----------
+    pool : that has them.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @contextlib.asynccontextmanager
+    async def acquire(
+        self, seconds: float = HELD_S, *, timeout: float | None = None
+    ) -> AsyncIterator[asyncpg.Connection]:
+        """A connection.
+
+        Parameters
+        ----------
+        seconds : for how long; it is ended then, and whoever waits for it has an error of
+            :data:`DATABASE_AWAY`.
+        timeout : how long one that is free is waited for; None: until there is one.
+        """
+        db = await self._pool.acquire(timeout=timeout)
+        hangs = False
+
+        def end() -> None:
+            nonlocal hangs
+            hangs = True
+            log.error("the database has not answered within %g s; others are opened", seconds)
+            db.terminate()
+
+        limit = asyncio.get_running_loop().call_later(seconds, end)
+        try:
+            yield db
+        finally:
+            limit.cancel()
+            try:
+                await self._pool.release(db, timeout=_BACK_S)
+            finally:
+                if hangs:  # as the idle ones may: each would be found out by who waits for it
+                    await self._pool.expire_connections()
+
+    async def close(self) -> None:
+        """Closes all connections, those that hang the hard way."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_BACK_S):
+                await self._pool.close()
+
+
+async def open_pool(url: str, size: int, name: str) -> Pool:
     """The pool of a worker, under its name; every connection promises durability."""
-    return await asyncpg.create_pool(
-        url,
-        min_size=1,
-        max_size=size,
-        command_timeout=60,
-        init=check_promises,
-        reset=_reset,
-        server_settings=_session(name),
+    return Pool(
+        await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=size,
+            timeout=_CONNECT_S,
+            command_timeout=_STATEMENT_S,
+            init=_init,
+            reset=_reset,
+            server_settings=_session(name),
+        )
     )
+
+
+async def _init(connection: asyncpg.Connection) -> None:
+    with given_up_after(_CONNECT_S, connection):
+        await check_promises(connection)
 
 
 async def _reset(connection: asyncpg.Connection) -> None:
@@ -252,6 +332,14 @@ def given_up_after(seconds: float, connection: asyncpg.Connection) -> Iterator[N
         yield
     finally:
         limit.cancel()
+
+
+def lost(connection: asyncpg.Connection) -> bool:
+    """Whether a connection is closed; one of a pool cannot be asked any more then."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
 
 
 async def check_promises(connection: asyncpg.Connection) -> None:
