@@ -374,18 +374,25 @@ class Ingest:
                 about = venues(arrivals, known)
                 messages = [message for _, _, message in rows]
                 fresh, reused = {message.id for message in messages}, set[int]()
-                batch = core.batch()
-                batch.held = await core.registry.take_states(db, about)
-                kept = await self._judge(db, batch, rows, arrivals, known, fresh, reused)
-                if not await batch.write_unseen(db, messages):
-                    async with db.transaction():
+                with core.registry.deciding(about) as alone:
+                    written = False
+                    if alone:
                         batch = core.batch()
-                        fresh = await receive(db, batch, messages, about)
-                        reused = await _reused(db, [row for row in rows if row[2].id not in fresh])
-                        fresh |= reused
+                        batch.held = await core.registry.states(db, about)
                         kept = await self._judge(db, batch, rows, arrivals, known, fresh, reused)
-                        await batch.write(db)
-        core.committed(batch)
+                        written = await batch.write_unseen(db, messages)
+                    if not written:
+                        async with db.transaction():
+                            batch = core.batch()
+                            fresh = await receive(db, batch, messages, about)
+                            old = [row for row in rows if row[2].id not in fresh]
+                            reused = await _reused(db, old)
+                            fresh |= reused
+                            kept = await self._judge(
+                                db, batch, rows, arrivals, known, fresh, reused
+                            )
+                            await batch.write(db)
+                    core.committed(batch)
         return _count(pushes, rows, fresh, kept)
 
     async def _judge(

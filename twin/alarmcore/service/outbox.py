@@ -552,12 +552,15 @@ class Outbox:
                 for delivery, receipt in results:
                     batch.deliver(self._arrived(delivery, batch.now, receipt=receipt is True))
                 venues = {delivery.venue or "" for delivery in receipts}
-                batch.held = await core.registry.take_states(db, venues)
-                await take_receipts(core, db, batch, receipts)
-                written = await batch.write_unseen(db)
-        if written:
-            core.committed(batch)
-        return written
+                with core.registry.deciding(venues) as alone:
+                    if not alone:
+                        return False
+                    batch.held = await core.registry.states(db, venues)
+                    await take_receipts(core, db, batch, receipts)
+                    if not await batch.write_unseen(db):
+                        return False
+                    core.committed(batch)
+                    return True
 
     def _arrived(self, delivery: Delivery, now: float, *, receipt: bool) -> Delivered:
         """A delivery that somebody has. Of a notification without a receipt we want to hear."""

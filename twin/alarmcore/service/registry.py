@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import asyncpg
@@ -53,6 +55,7 @@ class Registry:
     def __init__(self) -> None:
         self._devices: dict[str, Known] = {}
         self._states: dict[str, StoredVenue] = {}
+        self._in_hand: Counter[str] = Counter()
         self._forgotten = 0
 
     def forget(self) -> None:
@@ -85,24 +88,35 @@ class Registry:
                 self.keep(states)
         return known
 
-    async def take_states(
-        self, db: asyncpg.Connection, venues: Iterable[str]
-    ) -> dict[str, StoredVenue]:
-        """The states of venues; they are not known here any more until :meth:`keep`.
+    @contextlib.contextmanager
+    def deciding(self, venues: Collection[str]) -> Iterator[bool]:
+        """Something is decided on the states of venues until this ends.
 
-        So nobody else decides on a state while what was decided on it is being written.
+        False where that is so of one of them already: what is known of it here is about to change.
         """
-        taken, unread = {}, []
+        alone = self._in_hand.keys().isdisjoint(venues)
+        self._in_hand.update(venues)
+        try:
+            yield alone
+        finally:
+            for venue in venues:
+                self._in_hand[venue] -= 1
+                if not self._in_hand[venue]:
+                    del self._in_hand[venue]
+
+    async def states(self, db: asyncpg.Connection, venues: Iterable[str]) -> dict[str, StoredVenue]:
+        """The states of venues, as they were when this worker last heard of them."""
+        known, unread = {}, []
         for venue in venues:
-            state = self._states.pop(venue, None)
+            state = self._states.get(venue)
             if state is None:
                 unread.append(venue)
             else:
-                taken[venue] = state
+                known[venue] = state
         if unread:
             for venue, *state in await db.fetch(_STATES, unread):
-                taken[venue] = _state(venue, *state)
-        return taken
+                known[venue] = _state(venue, *state)
+        return known
 
     def keep(self, states: Mapping[str, StoredVenue]) -> None:
         """Venues' states as they are stored by now, for all that is known here."""
