@@ -617,12 +617,15 @@ async def take_receipts(
 ) -> None:
     """Receipts of notifications and of confirmed alarms go to the lifecycle."""
     events: list[tuple[str, NotificationReceipt | ConfirmedSent]] = []
+    reached = set()
     for delivery in deliveries:
         _, kind, channel, alarm, venue, person, *_ = delivery
         if alarm is None or venue is None:
             continue
         if kind == "notify":
-            events.append((venue, NotificationReceipt(alarm, person, channel)))
+            if (alarm, person) not in reached:  # one channel is enough
+                reached.add((alarm, person))
+                events.append((venue, NotificationReceipt(alarm, person, channel)))
         elif kind == "confirmed" and await db.fetchval(
             "SELECT closed IS NULL FROM alarm WHERE id = $1", alarm
         ):

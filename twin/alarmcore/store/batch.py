@@ -6,7 +6,7 @@ A batch belongs to a transaction: either all of it is on disk or nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import accumulate
 from math import inf, isnan, nan
 from typing import Any, NamedTuple
@@ -244,7 +244,10 @@ class Batch:
         self.confirmed: list[tuple[int, str]] = []
         """Confirmed alarms to send on, with their venues."""
         self._log: list[tuple[int, str, str, str, int, int, float | None, str]] = []
-        self._alarms: dict[int, tuple[Any, ...]] = {}
+        self._alarms: dict[int, tuple[Alarm, str, float | None]] = {}
+        """Alarms that changed, with their venues, and when they were closed."""
+        self._shown: dict[int, tuple[Any, ...]] = {}
+        """What was shown before the batch of those that were there then."""
         self._deadlines: dict[tuple[int, str], tuple[str, float] | None] = {}
         self._opened: list[tuple[str, Ticket, float]] = []
         self._words: list[list[tuple[Any, ...]]] = []
@@ -310,10 +313,12 @@ class Batch:
         self,
         before: VenueState,
         after: VenueState,
-        decisions: Iterable[Decision],
+        decisions: Collection[Decision],
         now: float,
     ) -> None:
         """Takes a step of the lifecycle: the venue's next state and what is to be done."""
+        if after is before and not decisions:
+            return
         venue = after.venue
         version = self.held[venue].version
         self.held[venue] = self.states[venue] = StoredVenue(after, now, version)
@@ -337,10 +342,14 @@ class Batch:
                 self.confirmed.append((decision.alarm, venue))
         if self.upstream:
             self._forward(before, after)
-        if before.alarm is not None and (after.alarm is None or after.alarm.id != before.alarm.id):
-            self._project(before.alarm, venue, closed=now)
-        if after.alarm is not None and after.alarm is not before.alarm:
-            self._project(after.alarm, venue, closed=None)
+        was, became = before.alarm, after.alarm
+        if was is not None and was is not became:
+            if was.id not in self._alarms:
+                self._shown[was.id] = _shown(was, venue)
+            if became is None or became.id != was.id:
+                self._alarms[was.id] = (was, venue, now)
+        if became is not None and became is not was:
+            self._alarms[became.id] = (became, venue, None)
 
     def end_deadline(self, alarm: int, name: str) -> None:
         """A deadline that was reported does not come again, unless the step set it anew."""
@@ -358,26 +367,10 @@ class Batch:
             if not known:
                 self._forwards.append((now.id, after.venue, "confirmed"))
 
-    def _project(self, alarm: Alarm, venue: str, closed: float | None) -> None:
-        """The alarm as lists and pages show it."""
-        if closed is not None:
-            stage = "closed"
-        elif alarm.verified_at is not None:
-            stage = "verified"
-        else:
-            stage = "raised" if alarm.responded_at is None else "responded"
-        self._alarms[alarm.id] = (
-            alarm.id,
-            venue,
-            alarm.category,
-            alarm.raised_at,
-            alarm.grade,
-            stage,
-            alarm.outcome,
-            alarm.annotation,
-            alarm.confirmed_at,
-            closed,
-        )
+    def _to_show(self) -> list[tuple[Any, ...]]:
+        """Alarms of which something else is shown than before."""
+        rows = [(id_, _shown(*alarm)) for id_, alarm in self._alarms.items()]
+        return [row for id_, row in rows if row != self._shown.get(id_)]
 
     async def write(self, db: asyncpg.Connection) -> None:
         """Writes everything; the caller's transaction makes it one."""
@@ -469,13 +462,35 @@ class Batch:
             [_encode_state(self.states[venue].state) for venue in venues],
             [self.states[venue].at for venue in venues],
             [self.states[venue].version + 1 for venue in venues],
-            *_columns(self._alarms.values(), 10),
+            *_columns(self._to_show(), 10),
             *_columns(ended, 2),
             *_columns(due, 4),
             *_columns(((alarm, venue, int(n)) for alarm, venue, n in told), 3),
             self.room,
             self.lease,
         )
+
+
+def _shown(alarm: Alarm, venue: str, closed: float | None = None) -> tuple[Any, ...]:
+    """The alarm as lists and pages show it."""
+    if closed is not None:
+        stage = "closed"
+    elif alarm.verified_at is not None:
+        stage = "verified"
+    else:
+        stage = "raised" if alarm.responded_at is None else "responded"
+    return (
+        alarm.id,
+        venue,
+        alarm.category,
+        alarm.raised_at,
+        alarm.grade,
+        stage,
+        alarm.outcome,
+        alarm.annotation,
+        alarm.confirmed_at,
+        closed,
+    )
 
 
 def _numbered(values: Sequence[Any], after: int = 0) -> str:
