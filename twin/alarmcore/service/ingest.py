@@ -298,13 +298,16 @@ class Ingest:
                     await self._commit(pushes)
 
     def _next(self) -> list[Push]:
+        """What is committed next: fires first, and at least one of the others."""
         pushes: list[Push] = []
         events = 0
         for queue in (self._fires, self._others):
-            while queue and (not pushes or events + len(queue[0].items) <= MOST_IN_A_BATCH):
+            first = True
+            while queue and (first or events + len(queue[0].items) <= MOST_IN_A_BATCH):
                 push = queue.popleft()
                 events += len(push.items)
                 pushes.append(push)
+                first = False
         return pushes
 
     async def _commit(self, pushes: list[Push]) -> None:
