@@ -16,7 +16,7 @@ from typing import Any
 
 from twin.load.account import NOT_EXERCISED, Account
 from twin.load.driver import Drive, Load, run
-from twin.load.procedure import Aftermath, fire_messages, look
+from twin.load.procedure import Aftermath, fire_messages, look, read_alarm
 from twin.load.siege import Client, Fleet, ServedCore, SiegeError, register
 from twin.load.traffic import Event, encode, events
 
@@ -207,7 +207,7 @@ class Siege:
             assert not aftermath.problems, f"seed {self.seed}, round {self.rounds}: {said}"
             for (alarm, word), times in self.words.items() if whole else ():
                 kind = _KINDS[word]
-                record = client.get(f"/core/alarm/{alarm}")["record"]
+                record = read_alarm(client, alarm)["record"]
                 rows = sum(row["kind"] == kind and row["subject"] == "wang" for row in record)
                 assert rows >= times, f"seed {self.seed}: {alarm}: {times} x {word}, {rows} rows"
         return aftermath

@@ -404,6 +404,11 @@ def test_history_is_kept_and_raises_nothing(core: ServedCore) -> None:
                 "WHERE v.name = 'past'"
             )
             assert kept == 600
+            with core.client(core.add_user("reader", "auditor")) as client:
+                pages = client.pages("/core/history?vendor=past", "events")
+                read = {one["messageId"]: one["event"] for one in pages}
+            assert read.keys() == {one.message_id for one in data.history[:600]}
+            assert read["message-7"]["time"] == data.history[7].time
             alarms = "SELECT count(*) FROM alarm WHERE venue = 'past/V1'"
             assert await db.fetchval(alarms) == 0
             # The push of an event that history has told of is new all the same: it may be a fire.

@@ -268,6 +268,39 @@ def test_a_confirmed_fire_goes_to_helpers_and_the_brigade(center: Center) -> Non
     assert told[0].message["place"].startswith("shop")
 
 
+@pytest.mark.parametrize("known", ["before", "after"])
+def test_helpers_are_told_where_a_device_is_while_its_alarm_waits_for_its_venue(
+    center: Center, known: str
+) -> None:
+    busy = center.fire(next(_devices))
+    venue = center.operator.get(f"/core/alarm/{busy}")["alarm"]
+    own = f"installed-{known}"
+    alarm = center.fire(own)
+    device = {
+        "deviceId": own, "projectId": "p", "venueId": venue["venue"].partition("/")[2],
+        "kind": "smoke_alarm", "category": "fire", "conforms": True,
+    }  # fmt: skip
+    center.say(alarm, "respond")
+    if known == "before":
+        center.vendor.post("/thirdPartyApi/device", device)
+    center.say(alarm, "verify", outcome="confirmed")
+    untold = 0
+    if known == "after":
+        untold = 3
+        eventually(lambda: len(center.record(alarm, "confirmed_sent")) == untold)
+        assert {one.message["place"] for one in center.receiver.of(alarm)} == {None}
+        center.vendor.post("/thirdPartyApi/device", device)
+        center.vendor.post("/thirdPartyApi/device", device)  # again, which is no news
+    eventually(lambda: len(center.record(alarm, "confirmed_sent")) == untold + 3)
+    assert center.operator.get(f"/core/alarm/{alarm}")["alarm"]["venue"] == f"?acme/{own}"
+    told = center.receiver.of(alarm)[untold:]
+    assert len(told) == 3
+    for _, _, message in told:
+        assert message["kind"] == "confirmed"
+        assert message["place"] == venue["place"]
+        assert message["details"]["venueId"] == device["venueId"]
+
+
 def test_alarms_are_stored_while_the_central_platform_is_away_and_forwarded(
     center: Center,
 ) -> None:

@@ -127,6 +127,8 @@ def test_a_missed_deadline_is_recorded_once(served: Served) -> None:
     eventually(counted)
     time.sleep(0.5)
     assert kinds(served, number).count("deadline_missed") == 1
+    told = {line["kind"] for line in served.data(f"/core/alarm/{number}")["notifications"]}
+    assert told == {"notify"}  # nobody supervises: core.toml names nobody
     close(served, "acme/v2")
 
 

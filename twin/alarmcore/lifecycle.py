@@ -89,18 +89,21 @@ from twin.standard import NOTIFY_S, RESPONSE_S, TRAVEL_S, VERIFICATION_S
 from twin.terms import Annotation, Category, Kind, Verification
 
 __all__ = [
-    "BRIGADE_ROLE", "CENTER", "CENTER_ROLE", "DEFAULT_RULES", "NOTIFY", "ON_SCENE", "RESPOND",
-    "VERIFY",
+    "BRIGADE_ROLE", "CENTER", "CENTER_ROLE", "DEFAULT_RULES", "HANDLE", "NOTIFY", "ON_SCENE",
+    "RESPOND", "VERIFY",
     "Alarm", "Annotated", "Attend", "CancelDeadline", "Close", "ConfirmedSent", "DeadlineDue",
     "Decision", "DeviceDisabled", "DeviceEnabled", "Dispatched", "EmergencyCall", "Evacuation",
     "Event", "FireConfirmed", "LifecycleError", "MessageReceived", "NotificationFailed",
     "NotificationReceipt", "Notify", "OnScene", "PlanStarted", "Record", "ReportFiled",
     "Responded", "Rules", "SendConfirmed", "SetDeadline", "Step", "StoodDown", "VenueState",
-    "Verified", "missing", "open_deadlines", "place", "step",
+    "Verified", "missing", "move", "open_deadlines", "place", "step",
 ]  # fmt: skip
 
 CENTER = ""
 """Subject of a record that is about the center itself: whoever writes the log puts its name."""
+
+HANDLE = "handle"
+"""The log's one name for the two deadlines of handling, :data:`NOTIFY` and :data:`ON_SCENE`."""
 
 BRIGADE_ROLE = "brigade"
 """Role of the fire brigade in :class:`OnScene`."""
@@ -182,6 +185,22 @@ def place(
     return left, venue._replace(alarm=moved, disabled=disabled), decisions
 
 
+def move(device: str, left: VenueState, venue: VenueState) -> tuple[VenueState, VenueState]:
+    """A device is at another venue from now on; a disablement in force goes with it.
+
+    Returns
+    -------
+    tuple
+        Both states; the same ones where the device is not disabled.
+    """
+    if device not in left.disabled:
+        return left, venue
+    return (
+        left._replace(disabled=left.disabled - {device}),
+        venue._replace(disabled=venue.disabled | {device}),
+    )
+
+
 def _people(state: VenueState) -> tuple[str, ...]:
     """The venue's responsible people."""
     return tuple([f"{state.venue}#{k}" for k in range(1, state.responsible + 1)])
@@ -234,8 +253,7 @@ def _ended(alarm: int, name: str, by: float | None, now: float, seconds: float) 
 
 
 def _missed(alarm: int, name: str, seconds: float) -> Record:
-    # The log's contract knows one name for the two deadlines of handling.
-    text = name if name in (RESPOND, VERIFY) else "handle"
+    text = name if name in (RESPOND, VERIFY) else HANDLE
     return Record(Kind.DEADLINE_MISSED, CENTER, alarm, 0, seconds, text)
 
 

@@ -84,7 +84,7 @@ def look(
     up = max((b for _, b in down), default=0.0)
     for alarm, count in messages.items():
         for left in reversed(range(_LOOKS)):
-            told = client.get(f"/core/alarm/{alarm}")
+            told = read_alarm(client, alarm)
             found = _of_alarm(told, count, fleet, now, up, grace_s, delivered)
             if not found or not left:
                 break
@@ -97,6 +97,14 @@ def look(
                 missed += len(misses)
                 due_while_down += any(a <= start + seconds <= b for a, b in down if misses)
     return Aftermath(tuple(problems), len(messages), missed, is_open, due_while_down)
+
+
+def read_alarm(client: Client, alarm: str) -> dict[str, Any]:
+    """What the core tells of an alarm, with its whole record, which comes in pages."""
+    told: dict[str, Any] = client.get(f"/core/alarm/{alarm}")
+    if told["next"] is not None:
+        told["record"] += client.pages(f"/core/alarm/{alarm}/record", "record", told["next"])
+    return told
 
 
 def _of_alarm(

@@ -24,6 +24,13 @@ class Helper(Settings):
     address: str = param("", "telephone number, user or URL", "input")
 
 
+class Supervisor(Settings):
+    """Somebody who is told when a deadline of an alarm is missed (6.1, 6.2)."""
+
+    channel: str = param("app", "channel over which they are reached", "assumption")
+    address: str = param("", "telephone number, user or URL", "input")
+
+
 class PullSettings(Settings):
     """How vendor platforms are pulled (B.2.2, B.3)."""
 
@@ -85,6 +92,11 @@ class CoreSettings(Settings):
     )
     helpers: dict[str, Helper] = Field(
         default_factory=dict, description="who gets confirmed alarms, by name (4.9)"
+    )
+    supervisors: dict[str, Supervisor] = Field(
+        default_factory=dict,
+        description="who is told, by name, when the response, the verification, the notification "
+        "or the arrival of an alarm is late (6.1, 6.2)",
     )
     upstream: Upstream | None = Field(
         default=None, description="central platform that alarms are forwarded to (4.3)"

@@ -21,9 +21,9 @@ from twin.alarmcore.lifecycle import missing
 from twin.alarmcore.service.endpoint import Call, Endpoint, nothing
 from twin.alarmcore.service.engine import advance
 from twin.alarmcore.service.pages import Listing, read_page
-from twin.alarmcore.service.parameters import OPEN, PAGE, text, word
+from twin.alarmcore.service.parameters import BIGGEST, OPEN, PAGE, text, whole, word
 from twin.alarmcore.service.tokens import Role
-from twin.alarmcore.store.batch import look_at_state
+from twin.alarmcore.store.batch import look_at_state, read_states
 from twin.alarmcore.store.database import MOST_WORKERS
 from twin.terms import Annotation, Verification
 
@@ -133,6 +133,44 @@ async def event(call: Call) -> StoredEvent:
     return stored[0]
 
 
+class HistoryEvent(msgspec.Struct, rename="camel"):
+    """An event that a vendor told of afterwards; ``time``: when the device signalled, s."""
+
+    id: str
+    vendor: str
+    message_id: str
+    time: float
+    event: Any
+
+
+class History(msgspec.Struct):
+    """A page of such events, in the order in which they were told."""
+
+    events: list[HistoryEvent]
+    next: str | None
+
+
+_HISTORY = Listing(
+    "history",
+    "SELECT h.id, v.name, h.message_id, h.time, h.body "
+    "FROM history h JOIN vendor v ON v.id = h.vendor",
+    "h.id",
+    "$4::text IS NULL OR v.name = $4",
+)
+
+
+async def history(call: Call) -> History:
+    """What vendors told afterwards (extension of B.2.2); none of it has raised an alarm."""
+    rows, following = await read_page(call, _HISTORY, call.query.get("vendor"))
+    return History(
+        [
+            HistoryEvent(str(id_), vendor, message_id, at, _json(body))
+            for id_, vendor, message_id, at, body in rows
+        ],
+        following,
+    )
+
+
 # -- alarms -----------------------------------------------------------------------------------
 
 
@@ -155,6 +193,7 @@ class AlarmLine(msgspec.Struct, rename="camel"):
 class LogRow(msgspec.Struct):
     """A row of the event log about an alarm; ``time`` in seconds."""
 
+    id: str
     time: float
     kind: str
     subject: str
@@ -188,16 +227,29 @@ class OutboxLine(msgspec.Struct):
 
 
 class AlarmRecord(msgspec.Struct):
-    """All that is known of an alarm: its record, contacts (6.1), deadlines and notifications."""
+    """All that is known of an alarm: its record, contacts (6.1), deadlines and notifications.
+
+    Devices, rows of the record and notifications are the first thousand of each. Where ``next`` is
+    not null, the record goes on in ``/core/alarm/{alarm}/record?after=<next>``; all notifications
+    are in ``/core/outbox?alarm=<id>``.
+    """
 
     alarm: AlarmLine
     lacks: list[str]
     devices: list[Any]
     contacts: list[Any]
     record: list[LogRow]
+    next: str | None
     deadlines: list[DeadlineLine]
     notifications: list[OutboxLine]
     report: Any
+
+
+class AlarmRows(msgspec.Struct):
+    """A page of an alarm's record; ``next`` is null when there are no more rows yet."""
+
+    record: list[LogRow]
+    next: str | None
 
 
 class Alarms(msgspec.Struct):
@@ -234,7 +286,18 @@ _OUTBOX_COLUMNS = (
 
 
 _ALARMS = Listing("alarm", _ALARM_COLUMNS, "a.id", "a.closed IS NULL OR NOT $4", by_workers=True)
-_OUTBOX = Listing("outbox", _OUTBOX_COLUMNS, "outbox.id", "$4::text IS NULL OR state = $4")
+_OUTBOX = Listing(
+    "outbox",
+    _OUTBOX_COLUMNS,
+    "outbox.id",
+    "($4::text IS NULL OR state = $4) AND ($5::bigint IS NULL OR alarm = $5)",
+)
+_ROWS = Listing(
+    "event_log",
+    "SELECT seq::text, time / 1e6::float8, kind, subject, value, text FROM event_log ",
+    "event_log.seq",
+    "alarm = $4 AND alarm <> 0",
+)
 
 
 async def alarms(call: Call) -> Alarms:
@@ -256,14 +319,14 @@ async def alarm(call: Call) -> AlarmRecord:
         venue = row["venue"]
         state = await look_at_state(db, venue)
         now = state.alarm if state.alarm is not None and state.alarm.id == number else None
-        log = await db.fetch(
-            "SELECT time / 1e6::float8, kind, subject, value, text FROM event_log "
-            "WHERE alarm = $1 ORDER BY time, seq",
-            number,
-        )
+        rows, following = await _rows(db, number, 0, _MOST)
         devices = await db.fetch(
-            "SELECT id, kind, body FROM device WHERE id = ANY($1::text[])",
-            sorted({entry["subject"] for entry in log if entry["kind"] == "fire_alarm"}),
+            "SELECT id, kind, body FROM device WHERE id IN ("
+            "SELECT subject FROM event_log "
+            "WHERE alarm = $1 AND alarm <> 0 AND kind = 'fire_alarm') "
+            "ORDER BY id LIMIT $2",
+            number,
+            _MOST,
         )
         contacts = await db.fetch(
             "SELECT n, name, phone, channels FROM responsible WHERE venue = coalesce("
@@ -274,18 +337,39 @@ async def alarm(call: Call) -> AlarmRecord:
         due = await db.fetch(
             "SELECT alarm::text, name, venue, at FROM deadline WHERE alarm = $1 ORDER BY at", number
         )
-        sent = await db.fetch(_OUTBOX_COLUMNS + "WHERE alarm = $1 ORDER BY outbox.id", number)
+        sent = await db.fetch(_OUTBOX.query, 0, BIGGEST, _MOST, None, number)
         report = await db.fetchval("SELECT report FROM alarm WHERE id = $1", number)
     return AlarmRecord(
         AlarmLine(*row),
         [] if now is None else list(missing(now)),
         [{"id": d["id"], "kind": d["kind"], **json.loads(d["body"])} for d in devices],
         [dict(contact) for contact in contacts],
-        [LogRow(*entry) for entry in log],
+        rows,
+        following,
         [DeadlineLine(*entry) for entry in due],
         [OutboxLine(*entry) for entry in sent],
         None if report is None else json.loads(report),
     )
+
+
+async def alarm_rows(call: Call) -> AlarmRows:
+    """An alarm's record, page by page."""
+    number = call.numbered("alarm", "alarm")
+    after, limit = call.number("after", 0), call.number("limit", 100)
+    async with call.core.pool.acquire() as db:
+        return AlarmRows(*await _rows(db, number, after, limit))
+
+
+async def _rows(
+    db: asyncpg.Connection, alarm: int, after: int, limit: int
+) -> tuple[list[LogRow], str | None]:
+    """Rows of an alarm and where its record goes on.
+
+    They are in the order of their commits, so nothing has to be waited for: whoever writes one has
+    locked the state of the alarm's venue.
+    """
+    rows = [LogRow(*row) for row in await db.fetch(_ROWS.query, after, BIGGEST, limit, alarm)]
+    return rows, rows[-1].id if len(rows) == limit else None
 
 
 async def deadlines(call: Call) -> Deadlines:
@@ -301,7 +385,10 @@ async def deadlines(call: Call) -> Deadlines:
 
 async def outbox(call: Call) -> OutboxPage:
     """What was sent or waits to be, in the order in which it was decided."""
-    rows, following = await read_page(call, _OUTBOX, call.query.get("state"))
+    of = call.query.get("alarm")
+    rows, following = await read_page(
+        call, _OUTBOX, call.query.get("state"), None if of is None else int(of)
+    )
     return OutboxPage([OutboxLine(*row) for row in rows], following)
 
 
@@ -414,14 +501,20 @@ def _lifecycle_event(verb: Verb, alarm: int, by: str, ordered_at: float) -> life
             return life.Close(alarm, by)
 
 
+_VENUE_OF = "SELECT venue FROM alarm WHERE id = $1"
+
+
 async def act(call: Call) -> AlarmLine:
     """A person's word about an alarm."""
     number, verb = call.numbered("alarm", "alarm"), call.body
     by = call.principal.name
     async with call.transaction() as (db, batch):
-        venue = await db.fetchval("SELECT venue FROM alarm WHERE id = $1", number)
+        venue = await db.fetchval(_VENUE_OF, number)
         if venue is None:
             raise nothing(f"no alarm {number}")
+        if venue.startswith("?"):  # its place may become known just now
+            batch.held |= await read_states(db, {venue})
+            venue = await db.fetchval(_VENUE_OF, number)
         ordered_at = nan
         if isinstance(verb, Arrive):
             last = await db.fetchval(
@@ -455,6 +548,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         READERS, event, answer=StoredEvent,
     ),
     Endpoint(
+        "GET", "/core/history", "getHistory", "Every event that a vendor told of afterwards",
+        READERS, history, answer=History,
+        query={**PAGE, "vendor": text("only this vendor's", 32)},
+    ),
+    Endpoint(
         "GET", "/core/alarm", "getAlarms", "Alarms, open ones only with open=true",
         READERS, alarms, answer=Alarms,
         query={**PAGE, **OPEN},
@@ -462,6 +560,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "GET", "/core/alarm/{alarm}", "getAlarm", "An alarm's record, contacts and deadlines",
         READERS, alarm, answer=AlarmRecord,
+    ),
+    Endpoint(
+        "GET", "/core/alarm/{alarm}/record", "getAlarmRows", "An alarm's record, page by page",
+        READERS, alarm_rows, answer=AlarmRows, query={**PAGE},
     ),
     Endpoint(
         "POST", "/core/alarm/{alarm}", "actOnAlarm", "A word of clause 6 about an alarm",
@@ -475,7 +577,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "GET", "/core/outbox", "getOutbox", "Messages to people, and their receipts",
         READERS, outbox, answer=OutboxPage,
         query={
-            **PAGE, "state": word("only these", "waiting", "sent", "received", "failed"),
+            **PAGE,
+            "state": word("only these", "waiting", "sent", "received", "failed"),
+            "alarm": whole("only those about this alarm, its id", 0, BIGGEST),
         },
     ),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import msgspec
 
 from twin.alarmcore.errors import CoreError
 from twin.alarmcore.lifecycle import Rules
@@ -22,7 +23,8 @@ from twin.alarmcore.service.registry import CHANGED, Registry
 from twin.alarmcore.service.tokens import CHANGED as TOKENS_CHANGED
 from twin.alarmcore.service.tokens import Gate, Seal
 from twin.alarmcore.store.archive import ensure_partitions
-from twin.alarmcore.store.batch import Batch, HelperAddress
+from twin.alarmcore.store.batch import Batch, HelperAddress, SupervisorAddress
+from twin.alarmcore.store.counts import tell_counts
 from twin.alarmcore.store.database import (
     DATABASE_AWAY,
     MOST_WORKERS,
@@ -153,6 +155,10 @@ class Core:
             HelperAddress(name, helper.role, helper.channel, helper.address)
             for name, helper in settings.helpers.items()
         ]
+        self._supervisors = [
+            SupervisorAddress(name, one.channel, one.address)
+            for name, one in settings.supervisors.items()
+        ]
 
     def new_ids(self, count: int) -> range:
         """Message ids: microseconds of receipt * 1024 + the worker's number, ever larger.
@@ -234,7 +240,9 @@ class Core:
         now = self.clock.now()
         room = 0 if self.outbox is None else self.outbox.room()
         lease = now + LEASE_S * self.clock.speed
-        return Batch(self.center, now, self._helpers, self._upstream, room, lease)
+        return Batch(
+            self.center, now, self._helpers, self._upstream, room, lease, self._supervisors
+        )
 
     def committed(self, batch: Batch) -> None:
         """What a batch wrote is on disk: it is known by heart, and what it leased is delivered."""
@@ -304,6 +312,8 @@ class Core:
                     connection_name(self.name, self.floor_us()),
                 )
             )
+            counts = msgspec.json.encode(self.metrics).decode()
+            await tell_counts(db, self.number, self.name, counts)
             await check_promises(db)
             await self._forget_lost(db)
             if self.refusing and await lowest_floor(db, self.name) is not None:

@@ -23,7 +23,7 @@ from twin.alarmcore.lifecycle import (
     step,
 )
 from twin.alarmcore.lifecycle import Event as LifecycleEvent
-from twin.alarmcore.service.registry import Known
+from twin.alarmcore.service.registry import Known, venue_of
 from twin.alarmcore.store.batch import Batch, read_states
 from twin.terms import Category, Kind, Ticket
 
@@ -64,13 +64,8 @@ class Arrival(NamedTuple):
     event: Event | None
 
 
-def unknown_place(device: str) -> str:
-    """The venue under which an alarm is raised whose place nobody knows."""
-    return f"?{device}"
-
-
 def _venue(device: str, entry: Known | None) -> str:
-    return unknown_place(device) if entry is None or entry.venue is None else entry.venue
+    return venue_of(device, None if entry is None else entry.venue)
 
 
 def venues(arrivals: Iterable[Arrival], known: Mapping[str, Known]) -> set[str]:

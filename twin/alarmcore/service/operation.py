@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
 import time
+from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
 from twin.alarmcore.annexb.codes import ReturnCode
+from twin.alarmcore.service.core import Metrics
 from twin.alarmcore.service.endpoint import Call, Refused
+from twin.alarmcore.store.counts import others_counts
+from twin.alarmcore.store.database import DATABASE_AWAY
 
 HEALTH_S = 2.0
 """So soon the database gives the simplest answer, or it is away (assumption)."""
@@ -41,33 +47,41 @@ async def health(call: Call) -> Health:
     return Health("ok", core.clock.now())
 
 
+_METRICS: tuple[tuple[str, str, Callable[[Metrics], Iterable[tuple[str, str]]]], ...] = (
+    ("events_total", "counter", lambda m: [("", f"{m.events}")]),
+    ("batches_total", "counter", lambda m: [("", f"{m.batches}")]),
+    ("commit_seconds_total", "counter", lambda m: [("", f"{m.commit_seconds:.6f}")]),
+    ("refused_total", "counter", lambda m: [("", f"{m.refused}")]),
+    ("deadlines_total", "counter", lambda m: [("", f"{m.deadlines}")]),
+    ("deliveries_total", "counter", lambda m: [("", f"{m.delivered}")]),
+    ("events_waiting", "gauge", lambda m: [("", f"{m.waiting}")]),
+    ("answers_total", "counter", lambda m: [
+        (f',status="{status}"', f"{count}") for status, count in sorted(m.answers.items())
+    ]),
+)  # fmt: skip
+"""Name, type, and a worker's samples with the labels that they have beside the worker's."""
+
+
 async def metrics(call: Call) -> Response:
-    """The worker's counts, in Prometheus' text format."""
+    """The counts of all workers on the database, in Prometheus' text format.
+
+    Those of the worker that answers are of now, the others' up to a second old: scrapes have to be
+    further apart than that, for counts to grow only. While the database is away it tells its own.
+    """
     core = call.core
-    counts = core.metrics
-    lines = [
-        "# TYPE twin_core_events_total counter",
-        f"twin_core_events_total {counts.events}",
-        "# TYPE twin_core_batches_total counter",
-        f"twin_core_batches_total {counts.batches}",
-        "# TYPE twin_core_commit_seconds_total counter",
-        f"twin_core_commit_seconds_total {counts.commit_seconds:.6f}",
-        "# TYPE twin_core_refused_total counter",
-        f"twin_core_refused_total {counts.refused}",
-        "# TYPE twin_core_deadlines_total counter",
-        f"twin_core_deadlines_total {counts.deadlines}",
-        "# TYPE twin_core_deliveries_total counter",
-        f"twin_core_deliveries_total {counts.delivered}",
-        "# TYPE twin_core_events_waiting gauge",
-        f"twin_core_events_waiting {counts.waiting}",
-        "# TYPE twin_core_worker gauge",
-        f"twin_core_worker {core.number}",
-        "# TYPE twin_core_answers_total counter",
-    ]
-    lines += [
-        f'twin_core_answers_total{{status="{status}"}} {count}'
-        for status, count in sorted(counts.answers.items())
-    ]
+    counts = [(core.number, core.metrics)] if core.number >= 0 else []  # it has just started
+    with contextlib.suppress(*DATABASE_AWAY):
+        async with core.pool.acquire(HEALTH_S, timeout=HEALTH_S) as db:
+            others = await others_counts(db, core.number, core.name)
+        counts += [(number, msgspec.json.decode(told, type=Metrics)) for number, told in others]
+    lines = []
+    for name, kind, samples in _METRICS:
+        lines.append(f"# TYPE twin_core_{name} {kind}")
+        lines += [
+            f'twin_core_{name}{{worker="{number}"{labels}}} {value}'
+            for number, one in sorted(counts, key=itemgetter(0))
+            for labels, value in samples(one)
+        ]
     return Response("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
 

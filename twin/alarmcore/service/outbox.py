@@ -1,4 +1,4 @@
-"""Delivering what the lifecycle decided to send: notifications, confirmed alarms, forwards.
+"""Delivering what the lifecycle decided to send: to people, helpers, supervisors, platforms.
 
 What is to be sent is a row that was written with the decision, most often under a lease of the
 worker that wrote it; it leases all other due rows, too, hands them to the channel's adapter and
@@ -102,7 +102,7 @@ class Delivery(NamedTuple):
     Parameters
     ----------
     id : of the row; part of the key.
-    kind : notify, confirmed, forward or command.
+    kind : notify, confirmed, escalation, forward or command.
     channel : voice, sms, app and so on.
     alarm : id, None if it is about none.
     venue : where.
@@ -334,7 +334,8 @@ class Outbox:
         if upstream is not None:
             self._adapters[FORWARD] = UpstreamAdapter(upstream, folder)
         helpers = (helper.channel for helper in core.settings.helpers.values())
-        self._under_way = dict.fromkeys((*_CHANNELS, *helpers), 0)
+        supervisors = (one.channel for one in core.settings.supervisors.values())
+        self._under_way = dict.fromkeys((*_CHANNELS, *helpers, *supervisors), 0)
         """Deliveries under way, by channel."""
         self._leased: dict[str, deque[Delivery]] = defaultdict(deque)
         """Those that wait for their channel."""
@@ -576,9 +577,9 @@ class Outbox:
         """A failure: when it is tried again, or that it was the last one."""
         settings = self.core.settings
         # What the central platform has to know waits for as long as it is away.
-        # Those who help are told for as long as the alarm is open.
+        # Who helps and who supervises is told for as long as the alarm is open.
         lasting = delivery.kind == FORWARD or (
-            delivery.kind == "confirmed" and await _is_open(db, delivery.alarm)
+            delivery.kind in ("confirmed", "escalation") and await _is_open(db, delivery.alarm)
         )
         tries = delivery.tries + 1
         last = tries >= settings.notify_tries and not lasting

@@ -38,6 +38,11 @@ _STATES = """
     """
 
 
+def venue_of(device: str, venue: str | None) -> str:
+    """The venue in whose state a device is; one of its own where nobody knows where it is."""
+    return f"?{device}" if venue is None else venue
+
+
 class Known(NamedTuple):
     """A registered device."""
 

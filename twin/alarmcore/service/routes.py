@@ -46,7 +46,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         ANYBODY, operation.health, answer=operation.Health,
     ),
     Endpoint(
-        "GET", "/metrics", "getMetrics", "Counts of the worker that answers, for Prometheus",
+        "GET", "/metrics", "getMetrics", "Counts of all workers on the database, for Prometheus",
         ANYBODY, operation.metrics, bare="text/plain",
     ),
     Endpoint(

@@ -125,7 +125,7 @@ async def place_alarms(core: Core) -> None:
             for what in (
                 "alarm SET venue = $2 WHERE id = $1",
                 "deadline SET venue = $2 WHERE alarm = $1",
-                "outbox SET venue = $2 WHERE alarm = $1 AND kind = 'confirmed'",
+                "outbox SET venue = $2 WHERE alarm = $1 AND kind IN ('confirmed', 'escalation')",
             ):
                 await db.execute(f"UPDATE {what}", taken.alarm.id, venue)
 

@@ -17,6 +17,7 @@ import msgspec
 from twin.alarmcore.device_rules import ticket_deadline_s
 from twin.alarmcore.lifecycle import (
     CENTER,
+    HANDLE,
     Alarm,
     CancelDeadline,
     Decision,
@@ -72,6 +73,14 @@ class HelperAddress(NamedTuple):
 
     name: str
     role: str
+    channel: str
+    address: str
+
+
+class SupervisorAddress(NamedTuple):
+    """Somebody who is told when a deadline of an alarm is missed."""
+
+    name: str
     channel: str
     address: str
 
@@ -215,6 +224,7 @@ class Batch:
     upstream : name of the platform that alarms are forwarded to; empty: none.
     room : how many notifications it may lease to this worker.
     lease : until when, s.
+    supervisors : who is told of missed deadlines.
     """
 
     def __init__(
@@ -225,8 +235,11 @@ class Batch:
         upstream: str = "",
         room: int = 0,
         lease: float = inf,
+        supervisors: Sequence[SupervisorAddress] = (),
     ) -> None:
         self.center = center
+        self.supervisors = supervisors
+        self._missed: list[tuple[int, str, str, float, float]] = []
         self.now = now
         self.room = room
         self.lease = lease
@@ -332,6 +345,8 @@ class Batch:
                 if kind is Kind.DEADLINE_MISSED:  # it may be an answer that came too late
                     for gone in {*open_deadlines(before)} - {*open_deadlines(after)}:
                         self.end_deadline(gone.alarm, gone.name)
+                        if gone.alarm == alarm and text in (gone.name, HANDLE):
+                            self._missed.append((alarm, venue, gone.name, gone.at, now))
             elif type(decision) is SetDeadline:
                 self._deadlines[decision.alarm, decision.name] = (venue, decision.at)
             elif type(decision) is CancelDeadline:
@@ -440,6 +455,9 @@ class Batch:
         if self.confirmed and self.helpers:
             sent = (*zip(*self.confirmed, strict=True), *zip(*self.helpers, strict=True))
             calls.append(("send_confirmed", (self.now, *sent)))
+        if self._missed and self.supervisors:
+            late = (*zip(*self._missed, strict=True), *zip(*self.supervisors, strict=True))
+            calls.append(("escalate", (self.now, *late)))
         if self._forwards:
             stages = zip(*self._forwards, strict=True)
             calls.append(("forward", (self.now, self.upstream, *stages)))

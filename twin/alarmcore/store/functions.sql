@@ -281,8 +281,30 @@ BEGIN
                now_, now_
         FROM unnest(alarms, venues) AS u (alarm, venue)
         JOIN alarm a ON a.id = u.alarm
-        LEFT JOIN venue v ON v.id = u.venue
+        -- It may wait for its venue, which has another: there is where to go nevertheless.
+        LEFT JOIN device d ON u.venue LIKE '?%' AND d.id = substr(u.venue, 2)
+        LEFT JOIN venue v ON v.id = coalesce(d.venue, u.venue)
         CROSS JOIN unnest(names, roles, channels, addresses) AS h (name, role, channel, address);
+END
+$$;
+
+-- Missed deadlines go to supervisors, each once: with its row of the log or not at all.
+CREATE OR REPLACE FUNCTION escalate(
+    now_ float8, alarms bigint[], venues text[], deadlines text[], dues float8[], misses float8[],
+    names text[], channels text[], addresses text[]
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO outbox (kind, channel, alarm, venue, person, body, created, due)
+        SELECT 'escalation', s.channel, u.alarm, u.venue, s.name,
+               jsonb_build_object('address', s.address, 'deadline', u.name, 'due', u.at,
+                                  'late', round((u.missed - u.at)::numeric, 3), 'place', v.name,
+                                  'category', a.category),
+               now_, now_
+        FROM unnest(alarms, venues, deadlines, dues, misses) AS u (alarm, venue, name, at, missed)
+        JOIN alarm a ON a.id = u.alarm
+        LEFT JOIN device d ON u.venue LIKE '?%' AND d.id = substr(u.venue, 2)
+        LEFT JOIN venue v ON v.id = coalesce(d.venue, u.venue)
+        CROSS JOIN unnest(names, channels, addresses) AS s (name, channel, address);
 END
 $$;
 

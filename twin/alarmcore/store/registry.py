@@ -25,8 +25,9 @@ from twin.alarmcore.annexb.messages import (
     Venue,
     instant,
 )
-from twin.alarmcore.service.registry import CHANGED
-from twin.alarmcore.store.batch import Batch
+from twin.alarmcore.lifecycle import move
+from twin.alarmcore.service.registry import CHANGED, venue_of
+from twin.alarmcore.store.batch import Batch, read_states
 from twin.terms import Category, Kind
 
 GATEWAY_KIND = "gateway"
@@ -294,14 +295,13 @@ class _Row(NamedTuple):
 async def _put_device_rows(
     db: asyncpg.Connection, batch: Batch, vendor: Vendor, rows: Sequence[_Row]
 ) -> None:
-    facts = {
-        row[0]: tuple(row)[1:]
-        for row in await db.fetch(
-            "SELECT id, venue, kind, category, conforms FROM device "
-            "WHERE id = ANY($1::text[]) AND removed IS NULL",
-            [row.id for row in rows],
-        )
-    }
+    known = await db.fetch(
+        "SELECT id, venue, kind, category, conforms, removed FROM device "
+        "WHERE id = ANY($1::text[])",
+        [row.id for row in rows],
+    )
+    facts = {row[0]: tuple(row)[1:5] for row in known if row["removed"] is None}
+    were_at = {row["id"]: row["venue"] for row in known}
     await db.execute(
         """
         INSERT INTO device (id, vendor, project, venue, gateway, kind, category, conforms, body)
@@ -327,7 +327,47 @@ async def _put_device_rows(
             }
             point = float(row.category is not Category.GATEWAY)
             batch.row(Kind.DEVICE, row.id, value=point, text=json.dumps(text, ensure_ascii=False))
+    moved = {
+        row.id: (venue_of(row.id, were_at.get(row.id)), venue_of(row.id, row.venue))
+        for row in rows
+        if were_at.get(row.id) != row.venue
+    }
+    if moved:
+        await _move_states(db, batch, moved)
     await _tell(db, vendor)
+
+
+async def _move_states(
+    db: asyncpg.Connection, batch: Batch, moved: Mapping[str, tuple[str, str]]
+) -> None:
+    """What the states of venues have of devices that are elsewhere from now on.
+
+    Disablements in force go with their devices. An alarm at a place unknown goes on where its
+    device is as soon as no other is open there (:func:`twin.alarmcore.lifecycle.place`); who helps
+    with it is told the place at once.
+
+    Parameters
+    ----------
+    moved : by device, where it was and where it is, as states of the lifecycle are named.
+    """
+    left = await db.fetch(
+        "SELECT venue FROM venue_state WHERE venue = ANY($1::text[])",
+        [was for was, _ in moved.values()],
+    )
+    known = {row[0] for row in left}
+    moved = {device: pair for device, pair in moved.items() if pair[0] in known}
+    states = {venue for pair in moved.values() for venue in pair}
+    batch.held |= await read_states(db, states - batch.held.keys())
+    for device, (was, now) in moved.items():
+        before, there = batch.held[was], batch.held[now]
+        if device in before.state.disabled:
+            at = max(batch.now, before.at, there.at)
+            without, with_it = move(device, before.state, there.state)
+            batch.step(before.state, without, (), at)
+            batch.step(there.state, with_it, (), at)
+        alarm, waits = before.state.alarm, there.state.alarm is not None
+        if was == venue_of(device, None) and waits and alarm and alarm.confirmed_at is not None:
+            batch.confirmed.append((alarm.id, was))
 
 
 async def delete_devices(

@@ -15,3 +15,19 @@ ALTER TABLE outbox ALTER COLUMN due DROP NOT NULL;
 DROP INDEX outbox_due, outbox_sent;
 UPDATE outbox SET due = CASE state WHEN 'waiting' THEN due WHEN 'sent' THEN sent END;
 CREATE INDEX outbox_due ON outbox (channel, due, id) WHERE due IS NOT NULL;
+
+-- History is read back page by page, in the order in which it came.
+ALTER TABLE history ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY;
+CREATE UNIQUE INDEX history_id ON history (id);
+
+-- An alarm's record is read page by page: a device that repeats its signal makes it long.
+DROP INDEX event_log_alarm;
+CREATE INDEX event_log_alarm ON event_log (alarm, seq) WHERE alarm <> 0;
+
+-- What every worker has counted by now, for whoever asks another one; a number is one worker's at a
+-- time. Whether the one that told still lives is seen by its connections. Nothing of it has to last.
+CREATE UNLOGGED TABLE worker_counts (
+    number int PRIMARY KEY,
+    worker text NOT NULL,
+    counts jsonb NOT NULL
+);
