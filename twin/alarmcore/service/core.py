@@ -262,6 +262,15 @@ class Core:
             pause = PARTITIONS_S / self.clock.speed
             await asyncio.sleep(pause if made else min(pause, PARTITIONS_RETRY_S))
 
+    async def learn_registry(self) -> None:
+        """Knows the registry by heart, until it is cancelled."""
+        while True:
+            try:
+                await self.registry.learn(self.pool)
+            except DATABASE_AWAY as error:
+                self.lost_database(error)
+                await asyncio.sleep(1.0)
+
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[tuple[Any, Batch]]:
         """A transaction whose batch is written at its end."""

@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import asyncpg
 
 from twin.alarmcore.lifecycle import VenueState
 from twin.alarmcore.store.batch import StoredVenue, stored
+from twin.alarmcore.store.database import Pool
 from twin.terms import Category
 
 CHANGED = "registry"
 """Whoever changes the registry NOTIFYs this channel, with the vendor's name or nothing."""
 
-NEIGHBOURS = 500
-"""Devices that are read with one that is asked for: those next to it will be asked for soon."""
+PAGE = 500
+"""Devices that are read at a time before anybody asks for them."""
+
+PAGE_S = 0.05
+"""Pause between two pages, s: others have their turn."""
+
+QUIET_S = 1.0
+"""Since so long the registry has not changed before it is read whole (assumption)."""
+
+MOST_DEVICES = 200_000
+"""So many are known by heart (assumption), at some 200 bytes each."""
 
 MOST_STATES = 50_000
 """Venues whose states are kept (assumption): at some kB each where alarms are open."""
 
 _DEVICES = """
-    SELECT d.id, d.category, d.venue, s.state, s.at, s.version, v.responsible
-    FROM (
-        SELECT id, category, venue FROM device WHERE id = ANY($1::text[]) AND removed IS NULL
-        UNION
-        (SELECT id, category, venue FROM device
-         WHERE id > $2 AND removed IS NULL ORDER BY id LIMIT $3)
-    ) AS d LEFT JOIN venue v ON v.id = d.venue LEFT JOIN venue_state s ON s.venue = d.venue
+    SELECT id, venue, category FROM device WHERE id = ANY($1::text[]) AND removed IS NULL
+    """
+
+_PAGE = """
+    SELECT d.id, d.venue, d.category, s.state, s.at, s.version, v.responsible
+    FROM (SELECT id, venue, category FROM device WHERE id > $1 AND removed IS NULL
+          ORDER BY id LIMIT $2) AS d
+    LEFT JOIN venue v ON v.id = d.venue LEFT JOIN venue_state s ON s.venue = d.venue
+    ORDER BY d.id
     """
 
 _STATES = """
     SELECT u.venue, s.state, s.at, s.version, v.responsible FROM unnest($1::text[]) AS u (venue)
     LEFT JOIN venue v ON v.id = u.venue LEFT JOIN venue_state s ON s.venue = u.venue
     """
+
+
+_CATEGORIES = {category.value: category for category in Category}
 
 
 def venue_of(device: str, venue: str | None) -> str:
@@ -62,10 +78,12 @@ class Registry:
         self._states: dict[str, StoredVenue] = {}
         self._in_hand: Counter[str] = Counter()
         self._forgotten = 0
+        self._changed = asyncio.Event()
 
     def forget(self) -> None:
         """Reads everything anew from now on."""
         self._forgotten += 1
+        self._changed.set()
         self._devices.clear()
         self._states.clear()
 
@@ -80,18 +98,45 @@ class Registry:
                 known[device] = entry
         if unread:
             forgotten = self._forgotten
-            wanted = set(unread)
-            read, states = {}, {}
-            rows = await db.fetch(_DEVICES, unread, unread[0], NEIGHBOURS)
-            for device, category, venue, *state in rows:
-                read[device] = Known(venue, Category(category))
-                if venue is not None and venue not in states:
-                    states[venue] = _state(venue, *state)
-            known |= {device: entry for device, entry in read.items() if device in wanted}
+            rows = await db.fetch(_DEVICES, unread)
+            read = {device: Known(venue, _CATEGORIES[category]) for device, venue, category in rows}
+            known |= read
             if forgotten == self._forgotten:  # else they may have changed meanwhile
                 self._devices |= read
-                self.keep(states)
         return known
+
+    async def learn(self, pool: Pool) -> None:
+        """Reads all devices and their venues' states, and again when they were forgotten.
+
+        Until then they are read when they are asked for. It goes on until it is cancelled.
+
+        Raises
+        ------
+        OSError, asyncpg.PostgresError
+            If the database is away.
+        """
+        while True:
+            self._changed.clear()
+            forgotten, after, more = self._forgotten, "", True
+            while more and forgotten == self._forgotten and len(self._devices) < MOST_DEVICES:
+                async with pool.acquire() as db:
+                    rows = await db.fetch(_PAGE, after, PAGE)
+                if forgotten == self._forgotten:
+                    self._learn(rows)
+                more = len(rows) == PAGE
+                if more:
+                    after = rows[-1][0]
+                    await asyncio.sleep(PAGE_S)
+            await self._changed.wait()
+            await asyncio.sleep(QUIET_S)
+
+    def _learn(self, rows: Iterable[Sequence[Any]]) -> None:
+        states = {}
+        for device, venue, category, *state in rows:
+            self._devices[device] = Known(venue, _CATEGORIES[category])
+            if venue is not None and venue not in states and venue not in self._states:
+                states[venue] = _state(venue, *state)
+        self.keep(states)
 
     @contextlib.contextmanager
     def deciding(self, venues: Collection[str]) -> Iterator[bool]:

@@ -375,6 +375,7 @@ async def working(work: Work) -> AsyncIterator[Any]:
                 ("listen", core.listen(url)),
                 ("deadlines", timers.run(core)),
                 ("partitions", core.keep_partitions()),
+                ("registry", core.learn_registry()),
                 ("outbox", core.outbox.run()),
                 ("puller", puller.run()),
             )
