@@ -131,12 +131,11 @@ class Registry:
             await asyncio.sleep(QUIET_S)
 
     def _learn(self, rows: Iterable[Sequence[Any]]) -> None:
-        states = {}
         for device, venue, category, *state in rows:
             self._devices[device] = Known(venue, _CATEGORIES[category])
-            if venue is not None and venue not in states and venue not in self._states:
-                states[venue] = _state(venue, *state)
-        self.keep(states)
+            room = len(self._states) < MOST_STATES
+            if room and venue is not None and venue not in self._states:
+                self._states[venue] = _state(venue, *state)
 
     @contextlib.contextmanager
     def deciding(self, venues: Collection[str]) -> Iterator[bool]:
@@ -169,10 +168,18 @@ class Registry:
         return known
 
     def keep(self, states: Mapping[str, StoredVenue]) -> None:
-        """Venues' states as they are stored by now, for all that is known here."""
+        """Venues' states as they were just stored, for all that is known here.
+
+        One without an alarm has to be read anew: how many people are responsible may have changed
+        since its last alarm was raised.
+        """
         for venue, state in states.items():
             known = self._states.get(venue)
-            if known is None or known.version <= state.version:
+            if known is not None and known.version > state.version:
+                continue
+            if state.state.alarm is None:
+                self._states.pop(venue, None)
+            else:
                 self._states[venue] = state
         while len(self._states) > MOST_STATES:
             del self._states[next(iter(self._states))]

@@ -252,6 +252,8 @@ class Batch:
         """States of venues as they are by now: locked by the transaction, or known by heart."""
         self.states: dict[str, StoredVenue] = {}
         """Those of them that it changes."""
+        self._decided: dict[str, int] = {}
+        """Versions of the states that something was decided on, though it may be to do nothing."""
         self.people: list[tuple[str, int]] = []
         """To notify of an alarm: person and alarm."""
         self.confirmed: list[tuple[int, str]] = []
@@ -330,10 +332,10 @@ class Batch:
         now: float,
     ) -> None:
         """Takes a step of the lifecycle: the venue's next state and what is to be done."""
+        venue = after.venue
+        version = self._decided[venue] = self.held[venue].version
         if after is before and not decisions:
             return
-        venue = after.venue
-        version = self.held[venue].version
         self.held[venue] = self.states[venue] = StoredVenue(after, now, version)
         for decision in decisions:
             if type(decision) is Record:
@@ -408,15 +410,10 @@ class Batch:
         False where a message was known already, or a venue has changed since: nothing is written
         then.
         """
-        changed = self.states.values()
-        taken = (
-            *_columns(messages, 4),
-            [venue.state.venue for venue in changed],
-            [venue.version for venue in changed],
-        )
+        taken = (*_columns(messages, 4), list(self._decided), list(self._decided.values()))
         calls = self._calls()
         told, values = _together(calls, len(taken)) if calls else ("''", [])
-        if messages or changed:
+        if messages or self._decided:
             told = f"CASE WHEN take_unseen({_numbered(taken)}) THEN {told} END"
         leased = await db.fetchval(f"SELECT {told}", *taken, *values)
         if leased is None:
