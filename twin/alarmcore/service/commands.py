@@ -19,6 +19,7 @@ from twin.alarmcore.service.endpoint import Call, Endpoint, Refused, nothing, wr
 from twin.alarmcore.service.engine import advance
 from twin.alarmcore.service.outbox import Delivery, take_receipts
 from twin.alarmcore.service.tokens import Role
+from twin.alarmcore.store.batch import read_states
 from twin.terms import Kind
 
 CONFIRM_S = 60.0
@@ -87,6 +88,9 @@ async def receipt(call: Call) -> None:
         raise Refused(401, ReturnCode.NO_RIGHT, "receipt is not the one that came with this key")
     number = int(told.key.rpartition("-")[2])
     async with call.transaction() as (db, batch):
+        # The venue before the message, as everywhere: else transactions may wait for each other.
+        place = await db.fetchval("SELECT venue FROM outbox WHERE id = $1 AND alarm > 0", number)
+        batch.held |= await read_states(db, [] if place is None else [place])
         row = await db.fetchrow(
             "UPDATE outbox SET state = $2, received = $3, due = NULL WHERE id = $1 "
             "AND (state IN ('waiting', 'sent') OR state = 'failed' AND $2 = 'received') "

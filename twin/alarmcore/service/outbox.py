@@ -30,7 +30,7 @@ from twin.alarmcore.service.config import Upstream
 from twin.alarmcore.service.core import LEASE_S, Core
 from twin.alarmcore.service.engine import advance
 from twin.alarmcore.service.puller import trust
-from twin.alarmcore.store.batch import Batch, Delivered
+from twin.alarmcore.store.batch import Batch, Delivered, read_states
 from twin.alarmcore.store.database import COLLISION, DATABASE_AWAY
 
 if TYPE_CHECKING:
@@ -535,6 +535,9 @@ class Outbox:
                         rows.append(await self._failed(db, batch.now, delivery, result))
                         if rows[-1].state == "failed":
                             given_up.append(delivery)
+                if told:  # venues before messages: else two transactions may wait for each other
+                    about = {one.venue for one in (*receipts, *given_up) if one.alarm and one.venue}
+                    batch.held |= await read_states(db, about)
                 await db.execute(_RECORD, *zip(*rows, strict=True))
                 if told:
                     await take_receipts(self.core, db, batch, receipts)

@@ -34,19 +34,20 @@ BEGIN
 END
 $$;
 
--- What pushes bring: their messages are taken, and the venues that they may be about locked.
--- Rows: the id of a message that is new, or a venue and its state.
+-- What pushes bring: the venues that they may be about are locked, and then their messages taken, as
+-- in take_unseen: else two workers may wait for each other.
+-- Rows: a venue and its state, or the id of a message that is new.
 CREATE OR REPLACE FUNCTION receive(
     ids bigint[], vendors int[], message_ids text[], bodies bytea[], venues text[]
 ) RETURNS TABLE (
     id bigint, venue text, state bytea, at float8, version bigint, responsible int
 ) LANGUAGE plpgsql AS $$
 BEGIN
-    RETURN QUERY SELECT taken, NULL, NULL::bytea, NULL::float8, NULL::bigint, NULL::int
-        FROM take_messages(ids, vendors, message_ids, bodies) AS taken;
     IF cardinality(venues) > 0 THEN
         RETURN QUERY SELECT NULL::bigint, s.* FROM lock_states(venues) AS s;
     END IF;
+    RETURN QUERY SELECT taken, NULL, NULL::bytea, NULL::float8, NULL::bigint, NULL::int
+        FROM take_messages(ids, vendors, message_ids, bodies) AS taken;
 END
 $$;
 
