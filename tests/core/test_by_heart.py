@@ -1,0 +1,249 @@
+"""What a worker knows by heart is checked by the statement that writes: nothing is decided on less.
+
+Two hosts on one database are two workers that can be told apart; what is looked at is the public
+interface.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncpg
+import pytest
+from holding import holding
+from receiver import Receiver, broken
+from test_core_archive import push
+from test_core_schema import cluster, database
+from test_core_settled import work_off
+
+from twin.alarmcore.lifecycle import DEFAULT_RULES, DeviceEnabled, MessageReceived
+from twin.alarmcore.service.engine import advance
+from twin.alarmcore.service.serve import database_of
+from twin.alarmcore.store.batch import Batch, Message, read_states, receive
+from twin.alarmcore.store.database import prepare
+from twin.load.siege import Client, ServedCore, register
+from twin.terms import Category
+
+__all__ = ["cluster"]
+
+SETTINGS = """
+notify_tries = 100
+notify_retry = "0.1 s"
+[channels]
+voice = "{voice}"
+"""
+PEOPLE = 2
+
+_ENABLED = DeviceEnabled("d")
+"""Changes nothing."""
+
+_venues = itertools.count()
+
+
+def eventually(what: Callable[[], Any], seconds: float = 15.0) -> Any:
+    """What comes true in time."""
+    until = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < until, "it did not come true"
+        time.sleep(0.05)
+    return found
+
+
+class Hosts(NamedTuple):
+    """Two hosts, a vendor's client at each, an operator, and a gateway of voice for each host."""
+
+    one: Client
+    other: Client
+    desk: Client
+    receiver: Receiver
+    cores: tuple[ServedCore, ServedCore]
+
+    def record(self, alarm: str, kind: str) -> list[Any]:
+        """Rows of a kind in an alarm's record."""
+        rows = self.desk.get(f"/core/alarm/{alarm}")["record"]
+        return [row for row in rows if row["kind"] == kind]
+
+    def open_alarm(self, venue: str) -> Any:
+        """The open alarm of a venue."""
+        lines = self.desk.get("/core/alarm?open=true&limit=1000")["alarms"]
+        (line,) = [line for line in lines if line["venue"] == f"acme/{venue}"]
+        return line
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    folder: Path = tmp_path_factory.mktemp("by-heart")
+    with Receiver() as receiver:
+        first, second = folder / "one", folder / "other"
+        for data in (first, second):
+            data.mkdir()
+            (data / "core.toml").write_text(SETTINGS.format(voice=receiver.url(data.name)))
+        one = ServedCore(first)
+        one.start()
+        try:
+            one.ready()
+            (second / "secret.key").write_bytes((first / "secret.key").read_bytes())
+            with database_of(first) as url:
+                other = ServedCore(second, database=url)
+            other.start()
+            try:
+                other.ready()
+                vendor, operator = one.add_vendor("acme"), one.add_user("wang", "operator")
+                with (
+                    one.client(vendor) as at_one,
+                    other.client(vendor) as at_other,
+                    one.client(operator) as desk,
+                ):
+                    register(at_one, venues=8, devices_each=1, people=PEOPLE, channels=("voice",))
+                    yield Hosts(at_one, at_other, desk, receiver, (one, other))
+            finally:
+                other.stop()
+        finally:
+            one.stop()
+
+
+@pytest.fixture
+def venue(hosts: Hosts) -> Iterator[tuple[str, str]]:
+    """A venue of which nobody knows anything yet, and its device."""
+    hosts.receiver.does.clear()
+    number = next(_venues)
+    yield f"v{number:05d}", f"smoke-{number:06d}"
+    work_off(hosts.desk)
+
+
+def test_a_receipt_that_another_worker_gets_is_in_the_record(
+    hosts: Hosts, venue: tuple[str, str]
+) -> None:
+    """It knows the venue by heart as it was before the alarm."""
+    place, device = venue
+    push(hosts.other, device, "fire")
+    work_off(hosts.desk)
+    hosts.receiver.does["one"] = broken  # whom the first host tells in vain, the other one reaches
+    push(hosts.one, device, "fire")
+    alarm = hosts.open_alarm(place)["id"]
+    eventually(
+        lambda: (
+            {line["state"] for line in hosts.desk.get(f"/core/alarm/{alarm}")["notifications"]}
+            == {"received"}
+        )
+    )
+    notified = hosts.record(alarm, "notified")
+    assert {row["subject"] for row in notified} == {f"acme/{place}#{n}" for n in (1, 2)}
+
+
+def test_a_word_that_changes_nothing_any_more_changes_what_has_changed_since(
+    hosts: Hosts, venue: tuple[str, str]
+) -> None:
+    """A device is disabled, enabled at another worker, and disabled again: it is disabled."""
+    place, device = venue
+    push(hosts.one, device, "disablement", what="painting", phase="begin")
+    push(hosts.one, device, "fire")
+    push(hosts.other, device, "fire")  # the other one knows the state, too
+    push(hosts.one, device, "disablement", phase="end")
+    push(hosts.other, device, "disablement", what="painting", phase="begin")
+    alarm = hosts.open_alarm(place)["id"]
+    for word in ({"verb": "respond"}, {"verb": "verify", "outcome": "test"}):
+        hosts.desk.post(f"/core/alarm/{alarm}", word)
+    push(hosts.one, device, "fire")
+    assert not hosts.record(alarm, "reopened")  # a disabled device reopens none
+
+
+def test_everybody_who_is_responsible_by_now_is_notified(
+    hosts: Hosts, venue: tuple[str, str]
+) -> None:
+    """The people of a venue changed while an alarm was open."""
+    place, device = venue
+    push(hosts.one, device, "fire")
+    people = [{"name": f"n{n}", "phone": f"10{n}", "channels": ["voice"]} for n in range(4)]
+    hosts.one.post(
+        "/thirdPartyApi/venue",
+        {"venueId": place, "projectId": "p", "name": "Shop", "responsible": people},
+    )
+    push(hosts.one, device, "fire")
+    work_off(hosts.desk)
+    push(hosts.one, device, "fire")
+    alarm = hosts.open_alarm(place)["id"]
+    notified = eventually(lambda: len(r := hosts.record(alarm, "notified")) >= PEOPLE and r)
+    told = hosts.desk.get(f"/core/alarm/{alarm}")["notifications"]
+    assert len(told) == 4
+    eventually(lambda: len(hosts.record(alarm, "notified")) == 4)
+    assert notified
+
+
+def test_a_message_that_comes_to_two_workers_at_once_holds_up_neither(cluster: str) -> None:
+    """One decides by heart, the other one with locks: they take them in the same order."""
+
+    async def scenario() -> None:
+        async with database(cluster, "by_heart") as db:
+            await prepare(db, "center")
+            name = await db.fetchval("SELECT current_database()")
+            by_heart, locking = [await asyncpg.connect(cluster, database=name) for _ in range(2)]
+            async with db.transaction():
+                await advance(db, Batch("center", 0.0), [("shop", _ENABLED)], DEFAULT_RULES)
+            known = await read_states(db, ["shop"])
+            batch = Batch("center", 1.0)
+            batch.held = known
+            fire = MessageReceived(1, "d", Category.FIRE)
+            await advance(by_heart, batch, [("shop", fire)], DEFAULT_RULES)
+            async with locking.transaction():
+                async with db.transaction():
+                    await read_states(db, ["shop"])
+                    one = asyncio.create_task(
+                        batch.write_unseen(by_heart, [Message(1, 1, "m", b"{}")])
+                    )
+                    await asyncio.sleep(0.2)
+                    other = asyncio.create_task(
+                        receive(
+                            locking, Batch("center", 1.0), [Message(2, 1, "m", b"{}")], ["shop"]
+                        )
+                    )
+                    await asyncio.sleep(0.2)
+                assert await one
+                assert await other == set()  # it is known
+            for connection in (by_heart, locking):
+                await connection.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_receipt_while_what_became_of_deliveries_is_written(
+    hosts: Hosts, venue: tuple[str, str]
+) -> None:
+    """Both change a message and its venue: they take them in the same order."""
+    place, device = venue
+    answered = threading.Event()
+
+    def later(message: dict[str, Any]) -> Any:
+        answered.wait(10)
+        return {"receipt": message["to"].endswith("#1")}
+
+    hosts.receiver.does["one"] = later
+    push(hosts.one, device, "fire")
+    alarm = hosts.open_alarm(place)["id"]
+    got = eventually(lambda: len(g := hosts.receiver.of(alarm)) == PEOPLE and g)
+    (second,) = (one.message for one in got if one.message["to"].endswith("#2"))
+    lock = f"SELECT FROM venue_state WHERE venue = 'acme/{place}' FOR UPDATE"
+    said: list[int] = []
+
+    def tell() -> None:
+        told = {"key": second["key"], "receipt": second["receipt"]}
+        with hosts.cores[0].client() as anybody:
+            said.append(anybody.call("POST", "/core/receipt", told).status)
+
+    with holding(hosts.cores[0].data, lock):
+        answered.set()
+        time.sleep(0.5)  # the results wait for the venue
+        teller = threading.Thread(target=tell)
+        teller.start()
+        time.sleep(0.5)
+    teller.join()
+    assert said == [200]
+    eventually(lambda: len(hosts.record(alarm, "notified")) == PEOPLE)
+    for core in hosts.cores:
+        assert "Deadlock" not in core.log.read_text()
