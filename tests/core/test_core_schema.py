@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from twin.alarmcore.errors import CoreError
+from twin.alarmcore.service.config import CoreSettings
 from twin.alarmcore.store.database import (
     FIRST_VERSION,
     SCHEMA_VERSION,
@@ -84,6 +85,29 @@ def test_an_older_database_is_brought_up_to_date_with_all_its_rows(cluster: str)
             await prepare(fresh, "center")
             for query in TABLES:
                 assert await db.fetch(query) == await fresh.fetch(query)
+
+    asyncio.run(scenario())
+
+
+def test_what_was_sent_has_its_time_for_a_receipt_also_after_the_schema_was_changed(
+    cluster: str,
+) -> None:
+    """And of what is no notification no receipt is expected."""
+
+    async def scenario() -> None:
+        async with database(cluster, "sent") as db:
+            await first_version(db)
+            await db.execute(
+                "INSERT INTO outbox (kind, channel, person, body, created, due, state, sent) "
+                "SELECT kind, 'app', 'li', '{}', 100, 100, state, sent FROM unnest($1::text[], "
+                "$2::text[], $3::float8[]) AS u (kind, state, sent)",
+                ["notify", "notify", "notify", "confirmed", "command"],
+                ["waiting", "sent", "received", "sent", "sent"],
+                [None, 101.0, 101.0, 101.0, 101.0],
+            )
+            await prepare(db, "center")
+            dues = [row[0] for row in await db.fetch("SELECT due FROM outbox ORDER BY id")]
+            assert dues == [100.0, 101.0 + CoreSettings().receipt_wait, None, None, None]
 
     asyncio.run(scenario())
 

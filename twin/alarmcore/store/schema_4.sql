@@ -13,7 +13,9 @@ CREATE TABLE lease (
 );
 ALTER TABLE outbox ALTER COLUMN due DROP NOT NULL;
 DROP INDEX outbox_due, outbox_sent;
-UPDATE outbox SET due = CASE state WHEN 'waiting' THEN due WHEN 'sent' THEN sent END;
+-- The receipts of what was sent are waited for as long as is usual; no other message has one.
+UPDATE outbox SET due = CASE WHEN state = 'waiting' THEN due
+                             WHEN state = 'sent' AND kind = 'notify' THEN sent + 600 END;
 CREATE INDEX outbox_due ON outbox (channel, due, id) WHERE due IS NOT NULL;
 
 -- History is read back page by page, in the order in which it came.
