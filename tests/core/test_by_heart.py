@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +28,11 @@ from twin.alarmcore.service.engine import advance
 from twin.alarmcore.service.serve import database_of
 from twin.alarmcore.store.batch import Batch, Message, read_states, receive
 from twin.alarmcore.store.database import prepare
-from twin.load.siege import Client, ServedCore, register
+from twin.load.account import Account
+from twin.load.driver import Drive, Load, run
+from twin.load.procedure import fire_messages, look
+from twin.load.siege import Client, Fleet, ServedCore, register
+from twin.load.traffic import Event, Mix, encode, events
 from twin.terms import Category
 
 __all__ = ["cluster"]
@@ -39,6 +44,7 @@ notify_retry = "0.1 s"
 voice = "{voice}"
 """
 PEOPLE = 2
+CHANNELS = ("voice", "sms")
 
 _ENABLED = DeviceEnabled("d")
 """Changes nothing."""
@@ -247,3 +253,118 @@ def test_a_receipt_while_what_became_of_deliveries_is_written(
     eventually(lambda: len(hosts.record(alarm, "notified")) == PEOPLE)
     for core in hosts.cores:
         assert "Deadlock" not in core.log.read_text()
+
+
+SPEED = 20.0
+"""So that the minute of 6.1 is over in three seconds."""
+EVENTS = 1500
+CONNECTIONS = 24
+
+
+def heated(seed: int) -> list[Event]:
+    """Events of few devices, a third of them fires, with disablements; some come again."""
+    made = events(EVENTS, [f"smoke-{n:06d}" for n in range(6)], seed, Mix(0.35, 0.2))
+    for number, event in enumerate(made):
+        if event["type"] == "state" and number % 3 == 0:
+            event.update(type="disablement", what="painting", phase=("begin", "end")[number & 1])
+            del event["parameters"]
+    line = [*made, *made[: EVENTS // 5]]
+    random.Random(seed).shuffle(line)
+    return line
+
+
+def test_few_venues_under_many_pushes(tmp_path: Path) -> None:
+    """Two workers, each of which knows three venues by heart, and an operator; all at once."""
+    data = tmp_path / "core"
+    core = ServedCore(data, workers=2, speed=SPEED)
+    statuses: set[int] = set()
+
+    def receipt_first(message: dict[str, Any]) -> Any:
+        """The receipt is there before the channel has answered."""
+        told = {"key": message["key"], "receipt": message["receipt"]}
+        with core.client() as anybody:
+            statuses.add(anybody.call("POST", "/core/receipt", told).status)
+        return {}
+
+    with Receiver() as receiver:
+        receiver.does["sms"] = receipt_first
+        data.mkdir()
+        (data / "core.toml").write_text(
+            f'[channels]\nvoice = "{receiver.url("voice")}"\nsms = "{receiver.url("sms")}"\n'
+        )
+        core.start()
+        try:
+            core.ready()
+            vendor, operator = core.add_vendor("acme"), core.add_user("wang", "operator")
+            with core.client(vendor) as client:
+                fleet = register(client, venues=3, devices_each=2, people=3, channels=CHANNELS)
+            account = storm(core, vendor, operator)
+            with core.client(operator) as desk:
+                check(desk, receiver, account, fleet)
+            assert statuses == {200}
+            assert "eadlock" not in core.log.read_text()
+        finally:
+            core.stop()
+
+
+def storm(core: ServedCore, vendor: str, operator: str) -> Account:
+    """Pushes from many connections, each taken at once, while an operator works off alarms."""
+    account, over = Account(), threading.Event()
+    line = heated(seed=8)
+    sent = [line[first : first + 1 + first % 3] for first in range(0, len(line), 3)]
+    sent += [line[first + 1 + first % 3 : first + 3] for first in range(0, len(line), 3)]
+    sent = [some for some in sent if some]
+    target = core.target(vendor)
+    requests = [target.request(encode(some)) for some in sent]
+
+    async def push_all() -> Load:
+        return await Drive(target, requests, CONNECTIONS)()
+
+    def work() -> None:
+        with core.client(operator) as desk:
+            while not over.is_set():
+                work_off(desk)
+                time.sleep(0.05)
+
+    desk = threading.Thread(target=work)
+    desk.start()
+    try:
+        load = run(push_all)
+    finally:
+        over.set()
+        desk.join()
+    assert set(load.status.tolist()) == {200}
+    account.settle(sent, load)
+    return account
+
+
+def check(desk: Client, receiver: Receiver, account: Account, fleet: Fleet) -> None:
+    """Every message is there once, and what follows from it; nothing is left."""
+
+    def open_ones() -> Any:
+        return (
+            desk.get("/core/outbox?state=waiting&limit=1")["messages"]
+            or desk.get("/core/outbox?state=sent&limit=1")["messages"]
+            or desk.get("/core/deadline?limit=1")["deadlines"]
+        )
+
+    eventually(lambda: not open_ones())
+    stored = list(desk.pages("/core/event", "events"))
+    account.read_back(stored)
+    assert account.findings().ok, str(account.findings())
+    found, homeless = fire_messages(stored)
+    assert not homeless
+    now = desk.get("/healthz")["clock"]
+    aftermath = look(desk, found, fleet, now, SPEED, delivered=True)
+    assert not aftermath.problems, aftermath.problems[:10]
+    alarms = list(desk.pages("/core/alarm", "alarms"))
+    assert {line["id"] for line in alarms} == set(found)
+    assert len(alarms) > len(fleet.venues)  # the operator has closed some
+    by_venue = sorted(alarms, key=lambda line: (line["venue"], line["raised"]))
+    for before, after in itertools.pairwise(by_venue):
+        if before["venue"] == after["venue"]:
+            assert before["closed"] is not None
+            assert before["closed"] <= after["raised"]
+    sent = {line["id"] for line in desk.pages("/core/outbox", "messages")}
+    told = receiver.keys()
+    assert {key.rpartition("-")[2] for key in told} == sent
