@@ -410,10 +410,13 @@ class Batch:
         False where a message was known already, or a venue has changed since: nothing is written
         then.
         """
-        taken = (*_columns(messages, 4), list(self._decided), list(self._decided.values()))
+        taken: Sequence[Any] = ()
+        if messages or self._decided:
+            versions = self._decided
+            taken = (*_columns(messages, 4), list(versions), list(versions.values()))
         calls = self._calls()
         told, values = _together(calls, len(taken)) if calls else ("''", [])
-        if messages or self._decided:
+        if taken:
             told = f"CASE WHEN take_unseen({_numbered(taken)}) THEN {told} END"
         leased = await db.fetchval(f"SELECT {told}", *taken, *values)
         if leased is None:
