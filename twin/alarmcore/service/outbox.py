@@ -504,12 +504,19 @@ class Outbox:
     async def _expire(self) -> None:
         """Notifications that were sent and have had no receipt in time have failed (9.3)."""
         async with self.core.transaction() as (db, batch):
+            late = await db.fetch(
+                "SELECT id, venue FROM outbox WHERE due <= $1 AND state = 'sent' LIMIT 1000",
+                batch.now,
+            )
+            if not late:
+                return
+            batch.held |= await read_states(db, {venue for _, venue in late if venue})
             rows = await db.fetch(
-                "UPDATE outbox SET state = 'failed', due = NULL, error = 'no receipt' WHERE id IN ("
-                "SELECT id FROM outbox WHERE due <= $1 AND state = 'sent' "
-                "LIMIT 1000 FOR UPDATE SKIP LOCKED) "
+                "UPDATE outbox SET state = 'failed', due = NULL, error = 'no receipt' "
+                "WHERE id = ANY($2::bigint[]) AND due <= $1 AND state = 'sent' "
                 "RETURNING id, kind, channel, alarm, venue, person, tries",
                 batch.now,
+                [number for number, _ in late],
             )
             await self._give_up(
                 db,
