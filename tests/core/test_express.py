@@ -73,7 +73,7 @@ def test_whole_or_in_pieces_the_answer_is_the_same(
     served: Served, body: bytes | None, token: str, status: int, code: str
 ) -> None:
     told = []
-    for cut in (0, 5, -1):
+    for cut in (0, 5, -1, -1, 5, 0):  # the head is known from the first whole one on
         head, sent = request(served, state() if body is None else body, token)
         with Line(served) as line:
             if cut < 0 or not sent:
@@ -86,18 +86,49 @@ def test_whole_or_in_pieces_the_answer_is_the_same(
             head, sent = request(served, state())
             line.send(head + sent)  # the connection is as good as before
             assert line.answer()[0] == 200
-    assert told == [told[0]] * 3
+    assert told == [told[0]] * 6
     assert told[0][0] == status
     assert told[0][1]["code"] == code
 
 
 def test_requests_in_one_piece_are_answered_in_their_order(served: Served) -> None:
-    first, second, third = (b"".join(request(served, state())) for _ in range(3))
+    first, second, third, fourth = (b"".join(request(served, state())) for _ in range(4))
     with Line(served) as line:
-        line.send(first + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + second + third)
-        answers = [line.answer()[:2] for _ in range(4)]
-    assert [status for status, _ in answers] == [200] * 4
-    assert ["accepted" in body["data"] for _, body in answers] == [True, False, True, True]
+        line.send(first)
+        line.send(second + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" + third + fourth)
+        answers = [line.answer()[:2] for _ in range(5)]
+    assert [status for status, _ in answers] == [200] * 5
+    assert ["accepted" in body["data"] for _, body in answers] == [True, True, False, True, True]
+
+
+def test_a_known_head_with_a_token_that_has_ended_lets_nobody_in(served: Served) -> None:
+    appkey, secret = served.core.register_vendor("brief")
+
+    def token() -> str:
+        keys = {"appkey": appkey, "masterSecret": secret}
+        told = served.client.post(f"{PREFIX}/auth/getToken", json=keys).json()
+        return str(told["data"]["token"])
+
+    push = b"".join(request(served, state(), token()))
+    with Line(served) as line:
+        for _ in range(3):
+            line.send(push)
+            assert line.answer()[0] == 200
+        token()
+        line.send(push)
+        status, body, _ = line.answer()
+    assert (status, body["code"]) == (401, "P02001")
+
+
+def test_every_body_of_a_known_head_is_its_own(served: Served) -> None:
+    with Line(served) as line:
+        for number in range(20):
+            made = json.dumps(event("d1", "state", messageId=f"own-{number:03d}")).encode()
+            line.send(b"".join(request(served, made)))
+            assert line.answer()[1]["data"] == {"accepted": 1, "repeated": 0, "quarantined": 0}
+    for number in range(20):
+        stored = served.data(f"/core/event/acme/own-{number:03d}")
+        assert stored["event"]["messageId"] == f"own-{number:03d}"
 
 
 def test_a_connection_that_is_to_close_does(served: Served) -> None:

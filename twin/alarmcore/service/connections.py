@@ -82,9 +82,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Takes a part of a request."""
-        self._by_silence.pop(self, None)
-        self._by_silence[self] = None
-        self._idle = False
+        self.heard()
         before = self.scope
         super().data_received(data)
         if self.transport.is_closing():
@@ -164,6 +162,23 @@ class Connection(HttpToolsProtocol):
                 timer.cancel()
         self._nobody_listens()
         super().connection_lost(exc)
+
+    def heard(self) -> None:
+        """Something has come."""
+        self._by_silence.pop(self, None)
+        self._by_silence[self] = None
+        self._idle = False
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether there is nothing of a request here: what comes is a new one."""
+        cycle = self.cycle
+        return (
+            self._limit is None
+            and (cycle is None or cycle.response_complete)
+            and not self.flow.write_paused
+            and not self.transport.is_closing()
+        )
 
     @property
     def busy(self) -> bool:

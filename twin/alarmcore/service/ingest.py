@@ -387,10 +387,10 @@ class Ingest:
                     if not written:
                         async with db.transaction():
                             batch = core.batch()
-                            fresh = await receive(db, batch, messages, about)
-                            old = [row for row in rows if row[2].id not in fresh]
+                            known_already = await receive(db, batch, messages, about)
+                            old = [row for row in rows if row[2].id in known_already]
                             reused = await _reused(db, old)
-                            fresh |= reused
+                            fresh -= known_already - reused
                             kept = await self._judge(
                                 db, batch, rows, arrivals, known, fresh, reused
                             )
@@ -452,7 +452,9 @@ async def _reused(db: asyncpg.Connection, rows: Sequence[tuple[Push, Item, Messa
         for _, item, message in rows
         if not _same(stored[message.vendor, message.message_id], message.body, item.event)
     ]
-    return await take_messages(db, other) if other else set()
+    if not other:
+        return set()
+    return {message.id for message in other} - await take_messages(db, other)
 
 
 def _same(stored: bytes, body: bytes, event: Event | None) -> bool:

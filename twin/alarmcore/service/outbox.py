@@ -47,7 +47,7 @@ MOST_ANSWER_BYTES = 65_536
 MOST_UNDER_WAY = 64
 """Deliveries of one channel at a time; a channel whose receiver hangs has no more (assumption)."""
 
-MOST_LEASED = 1024
+MOST_LEASED = 4096
 """Deliveries that wait in a worker for their channel (assumption)."""
 
 IDLE_S = 0.1

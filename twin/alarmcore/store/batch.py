@@ -132,10 +132,7 @@ class StoredVenue(NamedTuple):
 
 
 async def take_messages(db: asyncpg.Connection, messages: Sequence[Message]) -> set[int]:
-    """Stores messages once; returns the ids of those that were not known before.
-
-    Messages without an id of their vendor's are always new.
-    """
+    """Stores messages once; returns the ids of those that are there already."""
     rows = await db.fetch("SELECT take_messages($1, $2, $3, $4)", *zip(*messages, strict=True))
     return {row[0] for row in rows}
 
@@ -147,13 +144,13 @@ async def receive(
     rows = await db.fetch(
         "SELECT * FROM receive($1, $2, $3, $4, $5)", *zip(*messages, strict=True), list(venues)
     )
-    fresh = set()
+    known = set()
     for id_, *state in rows:
         if id_ is None:
             batch.held[state[0]] = stored(*state[1:])
         else:
-            fresh.add(id_)
-    return fresh
+            known.add(id_)
+    return known
 
 
 async def stored_bodies(

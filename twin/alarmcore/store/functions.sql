@@ -1,24 +1,42 @@
 -- What the service does with many rows at once, each in one call.
 
--- Stores messages once, by vendor and message id; returns the ids of those that are new.
+-- Stores messages that are all new, by vendor and message id; else none, and the answer is false.
+CREATE OR REPLACE FUNCTION take_new_messages(
+    ids bigint[], vendors int[], message_ids text[], bodies bytea[]
+) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO message_key (id, vendor, message_id)
+        SELECT * FROM unnest(ids, vendors, message_ids) AS u (id, vendor, message_id)
+        ORDER BY vendor, message_id;
+    INSERT INTO message (id, vendor, message_id, body)
+        SELECT * FROM unnest(ids, vendors, message_ids, bodies);
+    RETURN true;
+EXCEPTION WHEN unique_violation THEN
+    RETURN false;
+END
+$$;
+
+-- Stores messages once; returns the ids of those that are there already.
 CREATE OR REPLACE FUNCTION take_messages(
     ids bigint[], vendors int[], message_ids text[], bodies bytea[]
 ) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
 BEGIN
+    IF take_new_messages(ids, vendors, message_ids, bodies) THEN
+        RETURN;
+    END IF;
     RETURN QUERY
     WITH given AS MATERIALIZED (
         SELECT * FROM unnest(ids, vendors, message_ids, bodies)
             AS given (id, vendor, message_id, body)
     ), fresh AS (
         INSERT INTO message_key (id, vendor, message_id)
-        SELECT id, vendor, message_id FROM given
-        WHERE message_id <> '' ORDER BY vendor, message_id
+        SELECT id, vendor, message_id FROM given ORDER BY vendor, message_id
         ON CONFLICT DO NOTHING RETURNING message_key.id
+    ), stored AS (
+        INSERT INTO message (id, vendor, message_id, body)
+        SELECT * FROM given WHERE id IN (SELECT fresh.id FROM fresh)
     )
-    INSERT INTO message (id, vendor, message_id, body)
-    SELECT id, vendor, nullif(message_id, ''), body FROM given
-    WHERE message_id = '' OR id IN (SELECT fresh.id FROM fresh)
-    RETURNING message.id;
+    SELECT given.id FROM given WHERE id NOT IN (SELECT fresh.id FROM fresh);
 END
 $$;
 
@@ -36,7 +54,7 @@ $$;
 
 -- What pushes bring: the venues that they may be about are locked, and then their messages taken, as
 -- in take_unseen: else two workers may wait for each other.
--- Rows: a venue and its state, or the id of a message that is new.
+-- Rows: a venue and its state, or the id of a message that is there already.
 CREATE OR REPLACE FUNCTION receive(
     ids bigint[], vendors int[], message_ids text[], bodies bytea[], venues text[]
 ) RETURNS TABLE (
@@ -69,18 +87,7 @@ BEGIN
     ) THEN
         RETURN false;
     END IF;
-    IF cardinality(ids) > 0 THEN
-        BEGIN
-            INSERT INTO message_key (id, vendor, message_id)
-                SELECT * FROM unnest(ids, vendors, message_ids) AS u (id, vendor, message_id)
-                ORDER BY vendor, message_id;
-            INSERT INTO message (id, vendor, message_id, body)
-                SELECT * FROM unnest(ids, vendors, message_ids, bodies);
-        EXCEPTION WHEN unique_violation THEN
-            RETURN false;
-        END;
-    END IF;
-    RETURN true;
+    RETURN cardinality(ids) = 0 OR take_new_messages(ids, vendors, message_ids, bodies);
 END
 $$;
 
