@@ -27,9 +27,9 @@ from test_core_events import event
 
 from twin.alarmcore.annexb.codes import PREFIX
 from twin.alarmcore.service.bodies import Bodies, NoRoom
+from twin.alarmcore.service.channels import WebhookAdapter
 from twin.alarmcore.service.connections import MOST_HEAD_BYTES, Loop
 from twin.alarmcore.service.document import document_text
-from twin.alarmcore.service.outbox import WebhookAdapter
 from twin.alarmcore.service.vendor_client import VendorClient, VendorError
 from twin.load.siege import TWIN, ServedCore
 

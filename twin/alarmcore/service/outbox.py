@@ -10,39 +10,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import logging
-import os
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import asyncpg
-import msgspec
 
-from twin.alarmcore.annexb.codes import PREFIX, TOKEN_HEADER, ReturnCode
-from twin.alarmcore.lifecycle import ConfirmedSent, NotificationFailed, NotificationReceipt
-from twin.alarmcore.service.config import Upstream
+from twin.alarmcore.lifecycle import (
+    ConfirmedSent,
+    LifecycleError,
+    NotificationFailed,
+    NotificationReceipt,
+)
+from twin.alarmcore.service.channels import FORWARD, TIMEOUT_S, Adapter, FileAdapter, adapter_of
 from twin.alarmcore.service.core import LEASE_S, Core
 from twin.alarmcore.service.engine import advance
-from twin.alarmcore.service.puller import trust
 from twin.alarmcore.store.batch import Batch, Delivered, read_states
 from twin.alarmcore.store.database import COLLISION, DATABASE_AWAY
 
-if TYPE_CHECKING:
-    import httpx
-
 log = logging.getLogger("twin.core")
-
-TIMEOUT_S = 10.0
-"""How long a delivery waits for its receiver, from the first byte to the last (assumption)."""
-
-MOST_ANSWER_BYTES = 65_536
-"""Of what a receiver answers (assumption); a receipt has twenty."""
 
 MOST_UNDER_WAY = 64
 """Deliveries of one channel at a time; a channel whose receiver hangs has no more (assumption)."""
@@ -64,12 +55,6 @@ COMMAND = "command"
 
 COMMAND_S = 60.0
 """A command that has not been handed over by then is not given any more (assumption)."""
-
-FORWARD = "forward"
-"""Kind and channel of what goes to the central platform (4.3)."""
-
-UNSENT = "unsent.jsonl"
-"""Where messages of a channel go that core.toml does not name; nobody has them then."""
 
 _CHANNELS = ("voice", "sms", "app", "wechat", "announcement", "command", FORWARD)
 LONGEST_RETRY_S = 300.0
@@ -145,168 +130,17 @@ class Delivery(NamedTuple):
         }
 
 
-class Adapter(Protocol):
-    """Hands a message to a channel."""
+@dataclass
+class _Lane:
+    """A channel's deliveries."""
 
-    async def deliver(self, message: Mapping[str, Any]) -> bool:
-        """Delivers; True: the receiver has it and a receipt came with the answer.
-
-        Raises
-        ------
-        Exception
-            Whatever kept it from being delivered; it is tried again.
-        """
-        ...
-
-
-class FileAdapter:
-    """Appends messages to a file, one JSON object a line: for development.
-
-    Parameters
-    ----------
-    path : the file.
-    receipts : whether what is in the file has reached somebody.
-    """
-
-    def __init__(self, path: Path, *, receipts: bool = True) -> None:
-        self._path = path
-        self._receipts = receipts
-
-    async def deliver(self, message: Mapping[str, Any]) -> bool:
-        """Appends a line."""
-        return self.append([message])
-
-    def append(self, messages: Iterable[Mapping[str, Any]]) -> bool:
-        """Appends a line for each, all at once."""
-        lines = b"".join(msgspec.json.encode(message) + b"\n" for message in messages)
-        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            if os.write(handle, lines) < len(lines):
-                raise OSError(f"{self._path} takes no more")
-        finally:
-            os.close(handle)
-        return self._receipts
-
-
-async def _posted(
-    client: httpx.AsyncClient,
-    url: str,
-    message: Mapping[str, Any],
-    headers: Mapping[str, str] | None = None,
-) -> bytes:
-    """What a receiver answers to a message.
-
-    It is tried twice where the connection breaks: a receiver may end a kept one in the moment in
-    which it is used again, and the message's key is the same.
-
-    Raises
-    ------
-    RuntimeError
-        If it does not take it (any status but 2xx; its URL, which may hold a secret, is not told),
-        or answers without end.
-    """
-    import httpx
-
-    # A packed answer of a few bytes may be of any size.
-    given = {"Accept-Encoding": "identity", **(headers or {})}
-    try:
-        return await _posted_once(client, url, message, given)
-    except (httpx.NetworkError, httpx.RemoteProtocolError):
-        return await _posted_once(client, url, message, given)
-
-
-async def _posted_once(
-    client: httpx.AsyncClient, url: str, message: Mapping[str, Any], headers: Mapping[str, str]
-) -> bytes:
-    async with client.stream("POST", url, json=message, headers=headers) as answer:
-        if not answer.is_success:
-            raise RuntimeError(f"the receiver answered {answer.status_code}")
-        body = b""
-        async for part in answer.aiter_raw():
-            body += part
-            if len(body) > MOST_ANSWER_BYTES:
-                raise RuntimeError(f"an answer of more than {MOST_ANSWER_BYTES} bytes")
-    return body
-
-
-class WebhookAdapter:
-    """POSTs messages to a URL. An answer ``{"receipt": true}`` is the receipt; else it comes later.
-
-    Parameters
-    ----------
-    url : of the gateway of the channel.
-    """
-
-    def __init__(self, url: str) -> None:
-        import httpx
-
-        self._url = url
-        self._client = httpx.AsyncClient(timeout=TIMEOUT_S)
-
-    async def deliver(self, message: Mapping[str, Any]) -> bool:
-        """POSTs; any status but 2xx is a failure."""
-        body = await _posted(self._client, self._url, message, {"Idempotency-Key": message["key"]})
-        try:
-            told = json.loads(body)
-        except (ValueError, RecursionError):
-            return False
-        return isinstance(told, dict) and told.get("receipt") is True
-
-
-class UpstreamAdapter:
-    """Tells a central platform of alarms as a vendor platform would: API 22 (4.3).
-
-    Parameters
-    ----------
-    upstream : where it is.
-    folder : in which a relative ``trust`` is looked for.
-
-    Raises
-    ------
-    CoreError
-        If the file ``trust`` cannot be used.
-    """
-
-    def __init__(self, upstream: Upstream, folder: Path) -> None:
-        import httpx
-
-        self._url = f"{upstream.url.rstrip('/').removesuffix(PREFIX)}{PREFIX}/event"
-        self._client = httpx.AsyncClient(
-            timeout=TIMEOUT_S,
-            headers={TOKEN_HEADER: upstream.token},
-            verify=trust(upstream.trust, folder),
-            trust_env=False,  # a token goes to the platform and to nobody in between
-        )
-
-    async def deliver(self, message: Mapping[str, Any]) -> bool:
-        """Pushes an event; success is status 200 and ``000000``."""
-        at = datetime.fromtimestamp(message["time"], UTC).isoformat()
-        body = await _posted(
-            self._client,
-            self._url,
-            {
-                "messageId": message["key"][-64:],
-                "deviceId": _short(message["venue"] or "?"),
-                # A confirmation is no further alarm.
-                "type": "operation" if message["stage"] == "confirmed" else "fire",
-                "time": at,
-                "phase": "end" if message["stage"] == "closed" else "begin",
-                "category": message["category"],
-                "what": f"{message['stage']}: {message['place'] or ''}"[:200],
-                "value": message["grade"],
-            },
-        )
-        told = json.loads(body)
-        if told.get("code") != ReturnCode.OK:
-            raise RuntimeError(f"{told.get('code')}: {told.get('message')}")
-        return True
-
-
-def _short(name: str) -> str:
-    """A name that fits an id of Annex B, and is no other's."""
-    if len(name) <= 64:
-        return name
-    return f"{name[:47]}#{hashlib.blake2b(name.encode(), digest_size=8).hexdigest()}"
+    adapter: Adapter
+    waiting: deque[Delivery] = field(default_factory=deque)
+    """Leased; what was due goes before what was written just now."""
+    under_way: int = 0
+    due: int = 0
+    """Of those that wait or are under way, how many were due: they have room of their own, so
+    that a flood of new ones does not keep them from being tried again."""
 
 
 class Outbox:
@@ -329,33 +163,22 @@ class Outbox:
     def __init__(self, core: Core, folder: Path) -> None:
         self.core = core
         self._folder = folder
-        self._adapters: dict[str, Adapter] = {}
-        upstream = core.settings.upstream
-        if upstream is not None:
-            self._adapters[FORWARD] = UpstreamAdapter(upstream, folder)
+        self._lanes: dict[str, _Lane] = {}
         helpers = (helper.channel for helper in core.settings.helpers.values())
         supervisors = (one.channel for one in core.settings.supervisors.values())
-        self._under_way = dict.fromkeys((*_CHANNELS, *helpers, *supervisors), 0)
-        """Deliveries under way, by channel."""
-        self._leased: dict[str, deque[Delivery]] = defaultdict(deque)
-        """Those that wait for their channel."""
+        for channel in (*_CHANNELS, *helpers, *supervisors):
+            self._lane(channel)
         self._tasks: set[asyncio.Task[None]] = set()
         self._done: list[tuple[Delivery, bool | str]] = []
         self._wake = asyncio.Event()
         self._looked = -CHANNELS_S
 
-    def _adapter(self, channel: str) -> Adapter:
-        adapter = self._adapters.get(channel)
-        if adapter is None:
-            where = self.core.settings.channels.get(channel)
-            if where is None:
-                adapter = FileAdapter(self._folder / UNSENT, receipts=False)
-            elif where.startswith("file:"):
-                adapter = FileAdapter(self._folder / where.removeprefix("file:"))
-            else:
-                adapter = WebhookAdapter(where)
-            self._adapters[channel] = adapter
-        return adapter
+    def _lane(self, channel: str) -> _Lane:
+        lane = self._lanes.get(channel)
+        if lane is None:
+            lane = _Lane(adapter_of(channel, self.core.settings, self._folder))
+            self._lanes[channel] = lane
+        return lane
 
     async def run(self) -> None:
         """Delivers until it is cancelled."""
@@ -386,8 +209,7 @@ class Outbox:
 
     async def _start_due(self) -> None:
         """Leases what is due."""
-        core, lanes = self.core, self._under_way
-        now = core.clock.now()
+        core, now = self.core, self.core.clock.now()
         async with core.pool.acquire() as db:
             if time.monotonic() - self._looked >= CHANNELS_S:
                 # Those of another host's settings, or of settings that were changed.
@@ -396,60 +218,67 @@ class Outbox:
                 for (channel,) in await db.fetch(
                     "SELECT DISTINCT channel FROM outbox WHERE due IS NOT NULL"
                 ):
-                    lanes.setdefault(channel, 0)
+                    self._lane(channel)
             await db.execute("SELECT end_leases($1)", now)
             rows = await db.fetch(
                 _LEASE,
                 now,
                 LEASE_S * core.clock.speed,
-                list(lanes),
-                [
-                    max(0, MOST_UNDER_WAY - number - len(self._leased[channel]))
-                    for channel, number in lanes.items()
-                ],
+                list(self._lanes),
+                [max(0, MOST_UNDER_WAY - lane.due) for lane in self._lanes.values()],
             )
-        self._take(
-            Delivery(
-                i, kind, channel, alarm, venue, person, json.loads(body), tries, made, due, due
-            )
-            for i, kind, channel, alarm, venue, person, body, tries, made, due in sorted(rows)
-        )
+        due = [
+            Delivery(i, kind, channel, alarm, venue, person, json.loads(body), tries, made, at, at)
+            for i, kind, channel, alarm, venue, person, body, tries, made, at in sorted(rows)
+        ]
+        for delivery in reversed(self._to_files(due)):
+            lane = self._lane(delivery.channel)
+            lane.due += 1
+            lane.waiting.appendleft(delivery)
+        self._begin()
 
     def room(self) -> int:
         """How many more deliveries the worker may lease before it has begun those that it has."""
-        return max(0, MOST_LEASED - sum(map(len, self._leased.values())))
+        return max(0, MOST_LEASED - sum(len(lane.waiting) for lane in self._lanes.values()))
 
     def start(self, batch: Batch) -> None:
         """Delivers what a batch has leased."""
-        self._take(
-            Delivery(i, "notify", channel, alarm, venue, person, body, 0, batch.now, batch.lease)
+        now, until = batch.now, batch.lease
+        leased = [
+            Delivery(i, "notify", channel, alarm, venue, person, body, 0, now, until)
             for i, channel, alarm, venue, person, body in batch.leased
-        )
+        ]
+        for delivery in self._to_files(leased):
+            self._lane(delivery.channel).waiting.append(delivery)
+        self._begin()
 
-    def _take(self, deliveries: Iterable[Delivery]) -> None:
+    def _to_files(self, deliveries: list[Delivery]) -> list[Delivery]:
+        """Writes what goes to files, each file's at once; returns all others."""
         to_files: dict[FileAdapter, list[Delivery]] = defaultdict(list)
+        others = []
         for delivery in deliveries:
-            adapter = self._adapter(delivery.channel)
+            adapter = self._lane(delivery.channel).adapter
             if isinstance(adapter, FileAdapter) and delivery.kind != COMMAND:
                 to_files[adapter].append(delivery)
             else:
-                self._leased[delivery.channel].append(delivery)
-                self._begin(delivery.channel)
+                others.append(delivery)
         for file, of_file in to_files.items():
             self._append(file, of_file)
+        return others
 
-    def _begin(self, channel: str) -> None:
-        """Begins what waits for a channel, as far as it has room."""
-        leased = self._leased[channel]
-        while leased and self._under_way.setdefault(channel, 0) < MOST_UNDER_WAY:
-            delivery = leased.popleft()
-            left = (delivery.until - self.core.clock.now()) / self.core.clock.speed
-            if left < TIMEOUT_S:  # it would end after its lease, under which it is leased anew
-                continue
-            self._under_way[channel] += 1
-            task = asyncio.create_task(self._deliver(delivery))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def _begin(self) -> None:
+        """Begins what waits, as far as its channel has room."""
+        for lane in self._lanes.values():
+            while lane.waiting and lane.under_way < MOST_UNDER_WAY:
+                delivery = lane.waiting.popleft()
+                left = (delivery.until - self.core.clock.now()) / self.core.clock.speed
+                if left < TIMEOUT_S:  # it would end after its lease; then it is leased anew
+                    lane.due -= delivery.due is not None
+                    continue
+                lane.under_way += 1
+                task = asyncio.create_task(self._deliver(delivery, lane))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     def _append(self, file: FileAdapter, deliveries: list[Delivery]) -> None:
         result: bool | str
@@ -460,19 +289,19 @@ class Outbox:
         self._done += [(delivery, result) for delivery in deliveries]
         self._wake.set()
 
-    async def _deliver(self, delivery: Delivery) -> None:
+    async def _deliver(self, delivery: Delivery, lane: _Lane) -> None:
         """Hands a message over: whether a receipt came with it, or what went wrong."""
         result: bool | str
         try:
             if delivery.kind == COMMAND and self.core.clock.now() - delivery.created > COMMAND_S:
                 raise TimeoutError("too late; a command is given anew")
             async with asyncio.timeout(TIMEOUT_S):
-                adapter = self._adapter(delivery.channel)
-                result = await adapter.deliver(delivery.told(self.core))
+                result = await lane.adapter.deliver(delivery.told(self.core))
         except Exception as error:
             result = f"{type(error).__name__}: {error}"[:500].replace("\x00", "")
-        self._under_way[delivery.channel] -= 1
-        self._begin(delivery.channel)
+        lane.under_way -= 1
+        lane.due -= delivery.due is not None
+        self._begin()
         self._done.append((delivery, result))
         self._wake.set()
 
@@ -487,19 +316,24 @@ class Outbox:
                 raise
             except Exception:
                 log.exception("what became of deliveries is recorded one by one")
-                for one in done:
-                    await self._record_alone(one)
+                for number, one in enumerate(done):
+                    try:
+                        await self._record_alone(one)
+                    except (*DATABASE_AWAY, *COLLISION):
+                        self._done += done[number:]
+                        raise
 
     async def _record_alone(self, one: tuple[Delivery, bool | str]) -> None:
         """What became of a delivery, without its step of the lifecycle where that refuses it."""
         try:
             await self._record([one])
         except (*DATABASE_AWAY, *COLLISION):
-            self._done.append(one)
             raise
-        except Exception:
+        except LifecycleError:
             log.exception("message %d: the lifecycle does not take what became of it", one[0].id)
             await self._record([one], told=False)
+        except Exception:
+            log.exception("message %d is delivered again when its lease ends", one[0].id)
 
     async def _expire(self) -> None:
         """Notifications that were sent and have had no receipt in time have failed (9.3)."""
@@ -567,7 +401,10 @@ class Outbox:
                     if not alone:
                         return False
                     batch.held = await core.registry.states(db, venues)
-                    await take_receipts(core, db, batch, receipts)
+                    try:
+                        await take_receipts(core, db, batch, receipts)
+                    except LifecycleError:  # of a state that has changed since, may be
+                        return False
                     if not await batch.write_unseen(db):
                         return False
                     core.committed(batch)

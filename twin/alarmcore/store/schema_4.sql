@@ -4,8 +4,8 @@ ALTER TABLE venue_state ADD COLUMN version bigint NOT NULL DEFAULT 1;
 DROP FUNCTION IF EXISTS receive, lock_states, write_steps, take_messages;
 
 -- Notifications are leased together to the worker that writes them: their rows wait for nothing, and
--- what arrives changes no index, as long as it finds room beside itself. Otherwise a row is due when something has to be done about it: it is
--- to be delivered, or no receipt has come for it.
+-- what arrives changes no index, as long as there is room on its page. Otherwise a row is due when
+-- something has to be done about it: it is to be delivered, or no receipt has come for it.
 CREATE TABLE lease (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     until double precision NOT NULL,
