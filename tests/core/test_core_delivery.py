@@ -108,7 +108,7 @@ def center(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Center]:
                 core.add_user("wang", "operator"),
             )
             with core.client(vendor_token) as vendor, core.client(operator_token) as operator:
-                register(vendor, venues=30, devices_each=1, people=PEOPLE)
+                register(vendor, venues=80, devices_each=1, people=PEOPLE)
                 yield Center(core, vendor, operator, receiver, central, upstream)
     finally:
         core.stop()
@@ -194,6 +194,23 @@ def test_a_channel_that_fails_is_tried_again_and_given_up(center: Center) -> Non
     (line, *_) = center.sent(alarm, "voice")
     assert line["tries"] == 4
     assert "503" in line["error"]
+
+
+def test_a_flood_of_alarms_holds_up_no_further_try(center: Center) -> None:
+    def slow(message: dict[str, Any]) -> Any:
+        time.sleep(1.0)
+        return receipt(message)
+
+    center.receiver.does["voice"] = broken
+    again = center.fire(next(_devices))
+    eventually(lambda: len(center.receiver.of(again, "voice")) == 3 * PEOPLE)
+    center.receiver.does["voice"] = slow  # the last try is due 0.8 s from now
+    flood = {center.fire(next(_devices)) for _ in range(40)}
+    eventually(lambda: sum(len(center.receiver.of(a, "voice")) for a in flood) == 40 * PEOPLE)
+    order = [got.message["alarm"] for got in center.receiver.got if got.channel == "voice"]
+    tries = [k for k, alarm in enumerate(order) if alarm == again]
+    assert len(tries) == 4 * PEOPLE
+    assert sum(alarm in flood for alarm in order[tries[-1] :]) > 2 * PEOPLE
 
 
 def test_whom_no_channel_reaches_is_not_notified_once(center: Center) -> None:
