@@ -362,70 +362,98 @@ class Ingest:
             raise DatabaseAway(core.refusing)
         async with core.pool.acquire(COMMIT_S) as db:
             with core.writing(db):
-                ids = iter(core.new_ids(sum(len(push.items) for push in pushes)))
-                rows = [
-                    (push, item, _message(next(ids), push, item))
-                    for push in pushes
-                    for item in push.items
-                ]
-                named = [f"{push.vendor_name}/{item.device_id or '?'}" for push, item, _ in rows]
-                known = await core.registry.devices(db, set(named))
-                arrivals = [
-                    Arrival(message.id, device, item.event)
-                    for (_, item, message), device in zip(rows, named, strict=True)
-                ]
-                about = venues(arrivals, known)
-                messages = [message for _, _, message in rows]
-                fresh, reused = {message.id for message in messages}, set[int]()
-                with core.registry.deciding(about) as alone:
-                    written = False
-                    if alone:
-                        batch = core.batch()
-                        batch.held = await core.registry.states(db, about)
-                        kept = await self._judge(db, batch, rows, arrivals, known, fresh, reused)
-                        written = await batch.write_unseen(db, messages)
-                    if not written:
-                        async with db.transaction():
-                            batch = core.batch()
-                            known_already = await receive(db, batch, messages, about)
-                            old = [row for row in rows if row[2].id in known_already]
-                            reused = await _reused(db, old)
-                            fresh -= known_already - reused
-                            kept = await self._judge(
-                                db, batch, rows, arrivals, known, fresh, reused
-                            )
-                            await batch.write(db)
+                intake = _Intake(core, pushes)
+                await intake.look_up(db)
+                with core.registry.deciding(intake.venues) as alone:
+                    batch = await intake.store_unseen(db) if alone else None
+                    if batch is None:
+                        batch = await intake.store(db)
                     core.committed(batch)
-        return _count(pushes, rows, fresh, kept)
+        return intake.answers()
 
-    async def _judge(
-        self,
-        db: asyncpg.Connection,
-        batch: Batch,
-        rows: Sequence[tuple[Push, Item, Message]],
-        arrivals: Sequence[Arrival],
-        known: Mapping[str, Known],
-        fresh: set[int],
-        reused: set[int],
-    ) -> list[tuple[int, str, bytes]]:
-        """What messages do, of those that are fresh; returns what is put aside."""
+
+class _Intake:
+    """Pushes that are stored together, with what follows from them."""
+
+    def __init__(self, core: Core, pushes: Sequence[Push]) -> None:
+        self._core = core
+        self._pushes = pushes
+        ids = iter(core.new_ids(sum(len(push.items) for push in pushes)))
+        self._rows = [
+            (push, item, _message(next(ids), push, item)) for push in pushes for item in push.items
+        ]
+        self._messages = [message for _, _, message in self._rows]
+        self._fresh = {message.id for message in self._messages}
+        """Those that are new, as far as is known; and of these, whose ids were used before."""
+        self._reused: set[int] = set()
+        self._known: Mapping[str, Known] = {}
+        self._arrivals: list[Arrival] = []
+        self._kept: list[tuple[int, str, bytes]] = []
+        self.venues: set[str] = set()
+        """Whose states it may change."""
+
+    async def look_up(self, db: asyncpg.Connection) -> None:
+        """Looks up devices and their places."""
+        named = [f"{push.vendor_name}/{item.device_id or '?'}" for push, item, _ in self._rows]
+        self._known = await self._core.registry.devices(db, set(named))
+        self._arrivals = [
+            Arrival(message.id, device, item.event)
+            for (_, item, message), device in zip(self._rows, named, strict=True)
+        ]
+        self.venues = venues(self._arrivals, self._known)
+
+    async def store_unseen(self, db: asyncpg.Connection) -> Batch | None:
+        """Stores all in one statement, if what is known by heart holds; None: it does not."""
+        batch = self._core.batch()
+        batch.held = await self._core.registry.states(db, self.venues)
+        await self._decide(db, batch)
+        return batch if await batch.write_unseen(db, self._messages) else None
+
+    async def store(self, db: asyncpg.Connection) -> Batch:
+        """Stores what is new, in a transaction that holds the states of venues."""
+        async with db.transaction():
+            batch = self._core.batch()
+            known = await receive(db, batch, self._messages, self.venues)
+            old = [row for row in self._rows if row[2].id in known]
+            self._reused = await _reused(db, old)
+            self._fresh -= known - self._reused
+            await self._decide(db, batch)
+            await batch.write(db)
+        return batch
+
+    async def _decide(self, db: asyncpg.Connection, batch: Batch) -> None:
+        """What new messages do, and which are put aside."""
         taken, kept = [], []
-        for (push, item, message), arrival in zip(rows, arrivals, strict=True):
-            if message.id not in fresh:
+        for (push, item, message), arrival in zip(self._rows, self._arrivals, strict=True):
+            if message.id not in self._fresh:
                 continue
             if item.problem:
                 kept.append((push.vendor, item.problem, item.body))
-            elif message.id in reused:
+            elif message.id in self._reused:
                 kept.append((push.vendor, f"messageId {item.message_id} reused", item.body))
-            elif arrival.device not in known and not item.fire:
+            elif arrival.device not in self._known and not item.fire:
                 kept.append((push.vendor, f"unknown device {item.device_id}", item.body))
                 continue
             if item.fire or not item.problem:
                 taken.append(arrival)
-        await take(db, batch, taken, known, self.core.rules)
+        await take(db, batch, taken, self._known, self._core.rules)
         for aside in kept:
             batch.put_aside(*aside)
-        return kept
+        self._kept = kept
+
+    def answers(self) -> list[Received]:
+        """What became of each push."""
+        if len(self._fresh) == len(self._rows) and not self._kept:
+            return [Received(len(push.items), 0, 0) for push in self._pushes]
+        put_aside = {id(body) for _, _, body in self._kept}
+        answers, at = [], 0
+        for push in self._pushes:
+            mine = self._rows[at : at + len(push.items)]
+            at += len(push.items)
+            new = [message for _, _, message in mine if message.id in self._fresh]
+            aside = sum(id(message.body) in put_aside for message in new)
+            answers.append(Received(len(new) - aside, len(mine) - len(new), aside))
+        return answers
 
 
 class DatabaseAway(Exception):
@@ -467,23 +495,3 @@ def _same(stored: bytes, body: bytes, event: Event | None) -> bool:
         return bool(msgspec.json.decode(stored) == msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-
-
-def _count(
-    pushes: Sequence[Push],
-    rows: Sequence[tuple[Push, Item, Message]],
-    fresh: set[int],
-    kept: Sequence[tuple[int, str, bytes]],
-) -> list[Received]:
-    """What became of each push."""
-    if len(fresh) == len(rows) and not kept:
-        return [Received(len(push.items), 0, 0) for push in pushes]
-    put_aside = {id(body) for _, _, body in kept}
-    answers, at = [], 0
-    for push in pushes:
-        mine = rows[at : at + len(push.items)]
-        at += len(push.items)
-        new = [message for _, _, message in mine if message.id in fresh]
-        aside = sum(id(message.body) in put_aside for message in new)
-        answers.append(Received(len(new) - aside, len(mine) - len(new), aside))
-    return answers
