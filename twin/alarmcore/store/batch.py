@@ -183,12 +183,7 @@ async def read_states(db: asyncpg.Connection, venues: Iterable[str]) -> dict[str
     if len(rows) < len(wanted):
         found = {row[0] for row in rows}
         fresh = [venue for venue in wanted if venue not in found]
-        await db.execute(
-            "INSERT INTO venue_state (venue, state, at) SELECT *, 0 FROM unnest($1::text[], "
-            "$2::bytea[]) ON CONFLICT DO NOTHING",
-            fresh,
-            [_encode_state(VenueState(venue, 0)) for venue in fresh],
-        )
+        await db.execute(f"{_NEW_STATES} DO NOTHING", *_new_states(fresh))
         rows = await db.fetch(query, wanted)
     return {venue: stored(*state) for venue, *state in rows}
 
@@ -202,6 +197,22 @@ def stored(encoded: bytes, at: float, version: int, responsible: int | None) -> 
     if state.alarm is None and responsible is not None:
         state = state._replace(responsible=responsible)
     return StoredVenue(state, at, version)
+
+
+async def renew_states(db: asyncpg.Connection, venues: Iterable[str]) -> None:
+    """Venues have states from their registration on; what workers know of these by heart ends."""
+    renewed = f"{_NEW_STATES} (venue) DO UPDATE SET version = venue_state.version + 1"
+    await db.execute(renewed, *_new_states(sorted(venues)))
+
+
+_NEW_STATES = (
+    "INSERT INTO venue_state (venue, state, at) SELECT *, 0 FROM unnest($1::text[], $2::bytea[]) "
+    "ON CONFLICT"
+)
+
+
+def _new_states(venues: Sequence[str]) -> tuple[Sequence[str], list[bytes]]:
+    return venues, [_encode_state(VenueState(venue, 0)) for venue in venues]
 
 
 async def look_at_state(db: asyncpg.Connection, venue: str) -> VenueState:
@@ -434,6 +445,8 @@ class Batch:
     def _calls(self) -> list[tuple[str, Sequence[Any]]]:
         """What is to be written: functions of the database and what they are given."""
         calls: list[tuple[str, Sequence[Any]]] = []
+        if self.states:  # venues before devices: else two transactions may wait for each other
+            calls.append(("write_steps", self._steps()))
         measured = [
             (device, "state", "", None, nan, self.now, _encode_json(parameters).decode())
             for device, parameters in self._measured.items()
@@ -447,8 +460,6 @@ class Batch:
         if self._opened:
             tickets = zip(*self._opened, strict=True)
             calls.append(("open_tickets", (self.center, self.now, *tickets)))
-        if self.states:
-            calls.append(("write_steps", self._steps()))
         if self.confirmed and self.helpers:
             sent = (*zip(*self.confirmed, strict=True), *zip(*self.helpers, strict=True))
             calls.append(("send_confirmed", (self.now, *sent)))

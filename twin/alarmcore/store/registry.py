@@ -27,7 +27,7 @@ from twin.alarmcore.annexb.messages import (
 )
 from twin.alarmcore.lifecycle import move
 from twin.alarmcore.service.registry import CHANGED, venue_of
-from twin.alarmcore.store.batch import Batch, read_states
+from twin.alarmcore.store.batch import Batch, read_states, renew_states
 from twin.terms import Category, Kind
 
 GATEWAY_KIND = "gateway"
@@ -138,6 +138,7 @@ async def put_venues(
             vendor.id,
         )
         await _put_responsible(db, news)
+        await renew_states(db, news)
         for key, venue in news.items():
             if facts.get(key) != (len(venue.responsible), venue.kind):
                 batch.row(Kind.VENUE, key, value=float(len(venue.responsible)), text=venue.kind)
