@@ -45,8 +45,8 @@ log = logging.getLogger("twin.core")
 
 _AWAY = "the database is away"
 
-POOL = 7
-"""Connections of a worker: its two committers, timers, outbox, pullers, and two for requests."""
+POOL = 9
+"""Connections of a worker: its four committers, timers, outbox, pullers, and two for requests."""
 
 PARTITIONS_S = 86400.0
 """How often partitions are looked after, s of the service's clock."""

@@ -45,6 +45,9 @@ log = logging.getLogger("twin.core")
 COMMITTERS = 2
 """Batches under way at a time: while the database writes one, the other is made ready."""
 
+MORE_COMMITTERS = 2
+"""And so many more while whole batches wait."""
+
 GATHER_S = 0.001
 """How long a committer waits for more to come: what a transaction takes hardly depends on how much
 is in it."""
@@ -52,7 +55,7 @@ is in it."""
 ENOUGH = 32
 """Pushes that are enough not to wait (assumption)."""
 
-MOST_IN_A_BATCH = 4000
+MOST_IN_A_BATCH = 1000
 """Events of one transaction; a fire waits for no longer than one takes (assumption)."""
 
 COMMIT_S = 10.0
@@ -227,7 +230,10 @@ class Ingest:
         self.core = core
         self._fires: deque[Push] = deque()
         self._others: deque[Push] = deque()
+        self._queued = 0
+        """Events that no committer has taken yet."""
         self._wake = asyncio.Event()
+        self._much = asyncio.Event()
         self._bytes = 0
         self._held: Counter[int] = Counter()
         self._second = 0
@@ -259,7 +265,10 @@ class Ingest:
             raise Full
         self._count(push, 1)
         (self._fires if fire else self._others).append(push)
+        self._queued += len(push.items)
         self._wake.set()
+        if self._queued >= MOST_IN_A_BATCH:
+            self._much.set()
 
     def _settle(self, push: Push, result: Received | Exception) -> None:
         self._count(push, -1)
@@ -285,16 +294,19 @@ class Ingest:
         """Commits batches until it is cancelled."""
         async with asyncio.TaskGroup() as committers:
             for _ in range(COMMITTERS):
-                committers.create_task(self._commit_batches())
+                committers.create_task(self._commit_batches(self._wake, 1))
+            for _ in range(MORE_COMMITTERS):
+                committers.create_task(self._commit_batches(self._much, MOST_IN_A_BATCH))
 
-    async def _commit_batches(self) -> None:
+    async def _commit_batches(self, wake: asyncio.Event, least: int) -> None:
+        """Commits batches while at least so many events wait."""
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while waiting := len(self._fires) + len(self._others):
-                if waiting < ENOUGH:
+            await wake.wait()
+            wake.clear()
+            while self._queued >= least:
+                if len(self._fires) + len(self._others) < ENOUGH and self._queued < MOST_IN_A_BATCH:
                     await asyncio.sleep(GATHER_S)
-                if pushes := self._next():  # else the other committer has them
+                if pushes := self._next():  # else another committer has them
                     await self._commit(pushes)
 
     def _next(self) -> list[Push]:
@@ -308,6 +320,7 @@ class Ingest:
                 events += len(push.items)
                 pushes.append(push)
                 first = False
+        self._queued -= events
         return pushes
 
     async def _commit(self, pushes: list[Push]) -> None:
