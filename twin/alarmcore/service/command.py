@@ -9,6 +9,7 @@ import getpass
 import json
 import os
 import shutil
+import string
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -145,8 +146,9 @@ def _check_vendor(arguments: argparse.Namespace) -> None:
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
-        right = parts.scheme == "https" and parts.hostname and not parts.query
-    except ValueError:
+        right = parts.scheme == "https" and parts.hostname and parts.port != 0
+        right = right and not (parts.query or parts.fragment or set(url) & set(string.whitespace))
+    except ValueError:  # of the port, too
         right = False
     if not right:
         raise CoreError(f"--url is {url}; https://host:port is expected (B.2.1)")
