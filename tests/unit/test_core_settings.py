@@ -9,6 +9,7 @@ import pytest
 from twin.alarmcore.errors import CoreError
 from twin.alarmcore.service.command import _check_url
 from twin.alarmcore.service.config import CoreSettings, load_settings, unreachable
+from twin.alarmcore.service.parameters import PATH
 
 
 def written(folder: Path, text: str) -> Path:
@@ -28,7 +29,7 @@ def test_names_that_no_database_keeps_are_refused(tmp_path: Path, table: str, na
 
 def test_a_file_that_cannot_be_is_no_channel(tmp_path: Path) -> None:
     path = written(tmp_path, '[channels]\nsms = "file:a\\u0000b"\n')
-    with pytest.raises(CoreError, match="core.toml: channels: sms is"):
+    with pytest.raises(CoreError, match=r"core\.toml: channels: sms is"):
         load_settings(path)
 
 
@@ -75,3 +76,9 @@ def test_a_url_that_cannot_be_called_is_refused(url: str) -> None:
 @pytest.mark.parametrize("url", ["https://x", "https://x:8444/base", "https://[::1]:8444"])
 def test_a_url_that_can_be_called_is_taken(url: str) -> None:
     _check_url(url)
+
+
+def test_an_id_in_a_path_is_digits_and_nothing_after_them() -> None:
+    assert PATH["alarm"].takes("1838351183305909248")
+    assert not PATH["alarm"].takes("1\n")
+    assert PATH["messageId"].takes("a\n")
