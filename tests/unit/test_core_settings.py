@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from twin.alarmcore.errors import CoreError
-from twin.alarmcore.service.command import _check_url
+from twin.alarmcore.service.command import _add_user, _check_url, _in_database
 from twin.alarmcore.service.config import CoreSettings, load_settings, unreachable
 from twin.alarmcore.service.parameters import PATH
 
@@ -82,3 +84,19 @@ def test_an_id_in_a_path_is_digits_and_nothing_after_them() -> None:
     assert PATH["alarm"].takes("1838351183305909248")
     assert not PATH["alarm"].takes("1\n")
     assert PATH["messageId"].takes("a\n")
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "li ", "x" * 65, "a\udcffb"])
+def test_a_user_has_a_name_that_can_be_read(tmp_path: Path, name: str) -> None:
+    given = argparse.Namespace(
+        name=name, role="operator", venue=[], data=tmp_path / "none", database=""
+    )
+    with pytest.raises(CoreError, match="1 to 64"):
+        _add_user(given)
+
+
+@pytest.mark.parametrize("more", [{"url": "https://\udcff"}, {"venue": ["acme/\udcff"]}])
+def test_arguments_that_are_no_text_are_refused(tmp_path: Path, more: dict[str, Any]) -> None:
+    given = argparse.Namespace(data=tmp_path / "none", database="", **more)
+    with pytest.raises(CoreError, match="UTF-8"):
+        _in_database(given, None)
