@@ -9,6 +9,7 @@ import getpass
 import json
 import os
 import shutil
+import string
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -145,8 +146,9 @@ def _check_vendor(arguments: argparse.Namespace) -> None:
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
-        right = parts.scheme == "https" and parts.hostname and not parts.query
-    except ValueError:
+        right = parts.scheme == "https" and parts.hostname and parts.port != 0
+        right = right and not (parts.query or parts.fragment or set(url) & set(string.whitespace))
+    except ValueError:  # of the port, too
         right = False
     if not right:
         raise CoreError(f"--url is {url}; https://host:port is expected (B.2.1)")
@@ -220,6 +222,12 @@ def _set_vendor(arguments: argparse.Namespace) -> int:
 def _add_user(arguments: argparse.Namespace) -> int:
     from twin.alarmcore.service.tokens import Role, add_account
 
+    name = arguments.name
+    if not (0 < len(name) <= 64 and name.isprintable() and name == name.strip()):
+        raise CoreError(
+            f"user {name!r} cannot be registered; give a name of 1 to 64 printable characters "
+            "without blanks around it"
+        )
     role = Role(arguments.role)
     if role is Role.OWNER and not arguments.venue:
         raise CoreError(
@@ -390,12 +398,21 @@ def _check_folder(out: Path) -> None:
         raise CoreError(f"{out}: its folder does not exist; make it, or write elsewhere")
 
 
+def _is_text(given: str) -> bool:
+    """Whether an argument was UTF-8; what was not comes as half characters."""
+    return not any("\ud800" <= one <= "\udfff" for one in given)
+
+
 def _in_database(arguments: argparse.Namespace, work: Any) -> Any:
     """Runs something on the database of a data folder, whether its service runs or not."""
     from twin.alarmcore.service.config import load_settings
     from twin.alarmcore.service.serve import database_of
     from twin.alarmcore.store.database import connect, prepare
 
+    for given in vars(arguments).values():
+        for one in given if isinstance(given, list) else [given]:
+            if isinstance(one, str) and not _is_text(one):
+                raise CoreError(f"{one!r} is no text; UTF-8 is expected")
     data: Path = arguments.data.resolve()
     settings = load_settings(data / "core.toml")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator
@@ -132,13 +132,32 @@ class CoreSettings(Settings):
         for name, where in channels.items():
             scheme, _, rest = where.partition(":")
             url = scheme in ("http", "https") and len(rest) > 2 and rest.startswith("//")
-            file = scheme == "file" and rest and "/" not in rest
+            file = scheme == "file" and rest and "/" not in rest and "\0" not in rest
             if not (url or file):
                 raise ValueError(
                     f"{name} is {where!r}; an https URL, or file:NAME for a file in the data "
                     "folder, is expected"
                 )
         return channels
+
+    @field_validator("channels", "helpers", "supervisors")
+    @classmethod
+    def _are_named(cls, named: dict[str, Any]) -> dict[str, Any]:
+        """The database keeps no name with a null character: a deadline would never be reported."""
+        for name in named:
+            if not name or "\0" in name:
+                raise ValueError(f"{name!r}; a name without null characters is expected")
+        return named
+
+
+def unreachable(settings: CoreSettings) -> list[str]:
+    """Who is to be told over a channel that leads nowhere, each in a sentence."""
+    return [
+        f"[{table}.{name}] is not reached: [channels] has no {one.channel}"
+        for table, people in (("helpers", settings.helpers), ("supervisors", settings.supervisors))
+        for name, one in people.items()
+        if one.channel not in settings.channels
+    ]
 
 
 def load_settings(path: Path) -> CoreSettings:
@@ -155,6 +174,19 @@ def load_settings(path: Path) -> CoreSettings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CoreError(f"{path}: not TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise CoreError(f"{path}: {place}: {first['msg']}") from error
+        raise CoreError(f"{path}: {_said(error.errors()[0])}") from error
+
+
+def _said(error: Any) -> str:
+    """Where something is wrong, what, and what would be right."""
+    where = error["loc"]
+    place = ".".join(str(part) for part in where)
+    if error["type"] == "extra_forbidden":
+        model: Any = CoreSettings
+        if len(where) > 1:  # a table, or one by name, or one that may be left out
+            kind = CoreSettings.model_fields[where[0]].annotation
+            model = next(one for one in (kind, *get_args(kind)) if hasattr(one, "model_fields"))
+        return f"{place}: unknown setting; known here are {', '.join(sorted(model.model_fields))}"
+    if error["type"] in ("model_type", "dict_type"):
+        return f"{place}: a table is expected ([{place}])"
+    return f"{place}: {error['msg'].removeprefix('Value error, ')}"

@@ -36,7 +36,11 @@ class Parameter(NamedTuple):
         return (
             schema.get("minLength", 0) <= len(text) <= schema.get("maxLength", 1000)
             and text in schema.get("enum", (text,))
-            and re.search(schema.get("pattern", ""), text, re.ASCII) is not None
+            # "$" alone would let a line break follow
+            and (
+                "pattern" not in schema
+                or re.fullmatch(schema["pattern"], text, re.ASCII) is not None
+            )
         )
 
 

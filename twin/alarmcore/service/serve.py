@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from twin.alarmcore.errors import CoreError, DatabaseUnreachable
-from twin.alarmcore.service.config import CoreSettings, load_settings
+from twin.alarmcore.service.config import CoreSettings, load_settings, unreachable
 from twin.alarmcore.store.database import Cluster, connect
 
 log = logging.getLogger("twin.core")
@@ -107,6 +107,8 @@ def serve(serving: Serving) -> int:
         What the user can mend.
     """
     settings = load_settings(serving.data / "core.toml")
+    for sentence in unreachable(settings):
+        log.warning(sentence)
     _prctl(_SUBREAPER, 1)
     with _owned(serving.data), _database(serving) as (url, cluster), _Ready() as ready:
         where = f"{serving.url} serves"
