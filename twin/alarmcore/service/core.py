@@ -70,7 +70,10 @@ HANGS_S = 5.0
 """So long no round of deadlines, outbox or pulls takes, or the database hangs (assumption)."""
 
 LISTEN_AGAIN_S = 0.1
-"""How soon after it has broken another is opened."""
+"""How soon after it has broken another is opened, or what is being written is looked at again."""
+
+HELD_BACK_S = 0.3
+"""What has been written for so long takes long (assumption); a batch takes a tenth of it."""
 
 
 @dataclass
@@ -330,8 +333,11 @@ class Core:
                 await asyncio.sleep(APART_S)
             if not broken.is_set():
                 self.refusing = self.database_error = ""
+            # Who reads waits for what takes long, and is told soon when it is over.
+            behind_s = (self.clock.now() - self.floor_us() / 1e6) / self.clock.speed
+            pause = LISTENING_S if behind_s < HELD_BACK_S else LISTEN_AGAIN_S
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(broken.wait(), LISTENING_S)
+                await asyncio.wait_for(broken.wait(), pause)
 
 
 @contextlib.asynccontextmanager
