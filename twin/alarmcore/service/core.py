@@ -238,9 +238,9 @@ class Core:
         said |= {what: "the database hangs" for what, at in self._rounds.items() if at < late}
         return "; ".join(f"{what}: {why}" for what, why in sorted(said.items()))
 
-    def batch(self) -> Batch:
-        """An empty batch, now."""
-        now = self.clock.now()
+    def batch(self, now: float | None = None) -> Batch:
+        """An empty batch; ``now``: the time of everything in it, s; None: this moment."""
+        now = self.clock.now() if now is None else now
         room = 0 if self.outbox is None else self.outbox.room()
         lease = now + LEASE_S * self.clock.speed
         return Batch(

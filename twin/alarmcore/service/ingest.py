@@ -390,6 +390,8 @@ class _Intake:
 
     def __init__(self, core: Core, pushes: Sequence[Push]) -> None:
         self._core = core
+        self._now = core.clock.now()
+        """Whatever the database makes them wait for: deadlines run from here (6.1)."""
         self._pushes = pushes
         ids = iter(core.new_ids(sum(len(push.items) for push in pushes)))
         self._rows = [
@@ -417,7 +419,7 @@ class _Intake:
 
     async def store_unseen(self, db: asyncpg.Connection) -> Batch | None:
         """Stores all in one statement, if what is known by heart holds; None: it does not."""
-        batch = self._core.batch()
+        batch = self._core.batch(self._now)
         batch.held = await self._core.registry.states(db, self.venues)
         await self._decide(db, batch)
         return batch if await batch.write_unseen(db, self._messages) else None
@@ -425,7 +427,7 @@ class _Intake:
     async def store(self, db: asyncpg.Connection) -> Batch:
         """Stores what is new, in a transaction that holds the states of venues."""
         async with db.transaction():
-            batch = self._core.batch()
+            batch = self._core.batch(self._now)
             known = await receive(db, batch, self._messages, self.venues)
             old = [row for row in self._rows if row[2].id in known]
             self._reused = await _reused(db, old)
