@@ -37,7 +37,9 @@ def test_a_flood_of_one_device_is_read_in_pages(served: Served) -> None:
         assert served.push(sent[begin : begin + MOST]).status_code == 200
     alarm = open_alarm(served, "acme/v2")["id"]
     path = f"/core/alarm/{alarm}"
-    eventually(lambda: len(paged(served, f"/core/outbox?alarm={alarm}", "messages", 2)) == 5)
+    to_people = f"/core/outbox?alarm={alarm}"
+    eventually(lambda: len(paged(served, to_people, "messages", 2)) == 5)
+    eventually(lambda: all(m["state"] != "waiting" for m in served.data(to_people)["messages"]))
     close(served, "acme/v2")
     told = served.data(path)
     assert len(told["record"]) == MOST
@@ -60,7 +62,9 @@ def test_a_flood_of_one_device_is_read_in_pages(served: Served) -> None:
 def test_an_alarm_of_a_few_messages_is_whole_at_once(served: Served) -> None:
     served.push(event("d3", "fire"))
     alarm = open_alarm(served, "acme/v2")["id"]
-    eventually(lambda: len(served.data(f"/core/outbox?alarm={alarm}")["messages"]) == 5)
+    sent = f"/core/outbox?alarm={alarm}"
+    eventually(lambda: len(served.data(sent)["messages"]) == 5)
+    eventually(lambda: all(one["state"] != "waiting" for one in served.data(sent)["messages"]))
     close(served, "acme/v2")
     told = served.data(f"/core/alarm/{alarm}")
     assert told["next"] is None
